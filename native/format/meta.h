@@ -35,7 +35,7 @@ struct Superblock {
   uint8_t value_codec;        // 1 msgpack, 2 json, 3 string, 4 binary, 255 custom
   uint8_t reserved0[6];
   char created_by[32];        // NUL-padded program and version
-  uint8_t reserved[kSuperblockBytes - 152];
+  uint8_t reserved[kSuperblockBytes - 136];
 };
 static_assert(sizeof(Superblock) == kSuperblockBytes);
 static_assert(offsetof(Superblock, uuid) == 40);
@@ -122,7 +122,7 @@ struct SealRecord {
   uint8_t fs_uuid[16];     // zeros where unknown
   char fs_name[16];
   char kernel_release[64];
-  uint8_t reserved[72];
+  uint8_t reserved[80];
 };
 static_assert(sizeof(SealRecord) == kSealRecordBytes);
 

@@ -1,0 +1,134 @@
+#include "index/cursor.h"
+
+namespace sealog {
+
+void Cursor::Fail(uint64_t offset) {
+  valid_ = false;
+  status_ = Status::kCorrupt;
+  damaged_offset_ = offset;
+}
+
+bool Cursor::SortCurrent() {
+  uint64_t damaged = 0;
+  if (SortLeaf(*space_, *path_.leaf, false, &leaf_, &damaged)) return true;
+  Fail(damaged);
+  return false;
+}
+
+void Cursor::Seek(const KeyRange& range, bool reverse) {
+  range_ = range;
+  reverse_ = reverse;
+  valid_ = false;
+  status_ = Status::kOk;
+  if (root_.ref == 0) return;
+  if (!reverse || range.has_high) {
+    if (!Descend(*pool_, root_, reverse ? range.high : range.low, &path_)) return Fail(pool_->failure_offset());
+  } else {
+    // The rightmost leaf: above every key there can be.
+    static const auto top = [] {
+      struct { uint8_t bytes[kKeyBytesMax]; } t;
+      memset(t.bytes, 0xff, sizeof t.bytes);
+      return t;
+    }();
+    if (!Descend(*pool_, root_, {top.bytes, sizeof top.bytes}, &path_)) return Fail(pool_->failure_offset());
+  }
+  if (!SortCurrent()) return;
+  valid_ = true;
+  if (reverse) {
+    at_ = leaf_.count;
+    while (at_ != 0 && range_.Above(leaf_.entries[at_ - 1].key())) --at_;
+    --at_;  // may wrap: Settle goes to the leaf before
+  } else {
+    at_ = 0;
+    while (at_ < leaf_.count && range_.Below(leaf_.entries[at_].key())) ++at_;
+  }
+  Settle();
+}
+
+void Cursor::Advance() {
+  at_ += reverse_ ? UINT32_MAX : 1;
+  Settle();
+}
+
+// Goes on to the next leaf until there is an entry under the cursor, and ends at the range's end.
+void Cursor::Settle() {
+  while (at_ >= leaf_.count) {
+    if (!StepLeaf()) {
+      valid_ = false;
+      return;
+    }
+    at_ = reverse_ ? leaf_.count - 1 : 0;
+  }
+  valid_ = reverse_ ? !range_.Below(key()) : !range_.Above(key());
+}
+
+bool Cursor::StepLeaf() {
+  uint32_t step = path_.height;
+  for (;; --step) {
+    if (step == 0) return false;
+    Path::Step& s = path_.steps[step - 1];
+    if (reverse_ ? s.child != 0 : s.child + 1u < s.node->header.count) {
+      s.child += reverse_ ? UINT32_MAX : 1;
+      break;
+    }
+  }
+  for (;; ++step) {
+    const Path::Step& above = path_.steps[step - 1];
+    uint64_t ref = above.node->entries[above.child].child;
+    auto level = static_cast<uint8_t>(path_.height - step);
+    const NodeHeader* node = pool_->Load(ref, level);
+    if (node == nullptr) {
+      Fail(pool_->failure_offset());
+      return false;
+    }
+    if (level == 0) {
+      path_.leaf_ref = ref;
+      path_.leaf = reinterpret_cast<const LeafNode*>(node);
+      return SortCurrent();
+    }
+    auto* inner = reinterpret_cast<const InnerNode*>(node);
+    path_.steps[step] = {ref, inner, reverse_ ? inner->header.count - 1u : 0};
+  }
+}
+
+namespace {
+
+// How many keys are below `key` (or equal to it, if `or_equal`).
+bool Rank(NodePool& pool, const Space& space, Root root, Bytes key, bool or_equal, uint64_t* rank, uint64_t* damaged_offset) {
+  Path path;
+  if (!Descend(pool, root, key, &path)) {
+    *damaged_offset = pool.failure_offset();
+    return false;
+  }
+  *rank = 0;
+  for (uint32_t i = 0; i < path.height; ++i) {
+    const Path::Step& s = path.steps[i];
+    for (uint32_t c = 0; c < s.child; ++c) *rank += s.node->entries[c].count;
+  }
+  SortedLeaf leaf;
+  if (!SortLeaf(space, *path.leaf, false, &leaf, damaged_offset)) return false;
+  for (uint32_t i = 0; i < leaf.count; ++i) {
+    int c = Compare(leaf.entries[i].key(), key);
+    if (c < 0 || (c == 0 && or_equal)) ++*rank;
+  }
+  return true;
+}
+
+}  // namespace
+
+Status CountRange(NodePool& pool, const Space& space, Root root, const KeyRange& range, uint64_t* count,
+                  uint64_t* damaged_offset) {
+  *count = 0;
+  if (root.ref == 0) return Status::kOk;
+  uint64_t below = 0, upto = root.count;
+  if (range.low.size != 0 && !Rank(pool, space, root, range.low, range.low_exclusive, &below, damaged_offset)) {
+    return Status::kCorrupt;
+  }
+  if (range.has_high && !Rank(pool, space, root, range.high, range.high_inclusive, &upto, damaged_offset)) {
+    return Status::kCorrupt;
+  }
+  *count = upto > below ? upto - below : 0;
+  return Status::kOk;
+}
+
+}  // namespace sealog

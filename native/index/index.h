@@ -1,0 +1,8 @@
+// Umbrella of the index layer.
+#pragma once
+
+#include "index/cursor.h"
+#include "index/inner.h"
+#include "index/leaf.h"
+#include "index/node_pool.h"
+#include "index/tree.h"

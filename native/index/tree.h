@@ -1,0 +1,112 @@
+// The index: an epoch copy-on-write B+tree from keys to records in the log.
+//
+// A node of an older epoch is copied before it is changed, and so is its parent; a node of the current epoch changes in place.
+// So every pinned state stays as it was, nothing in the put path is flushed, and a checkpoint writes just what was made since the
+// last one (the copy-on-write B-tree of Rodeh, ACM TOS 2008, with epochs instead of reference counts).
+//
+// Readers of a frozen root need no lock; readers of the newest one, and every writer, hold the store's.
+#pragma once
+
+#include <cstdint>
+
+#include "index/leaf.h"
+#include "index/node_pool.h"
+
+namespace sealog {
+
+struct Root {
+  uint64_t ref = 0;    // 0: empty
+  uint64_t count = 0;  // entries
+};
+
+inline constexpr uint32_t kTreeHeightMax = 16;
+
+// The nodes from the root to a leaf.
+struct Path {
+  struct Step {
+    uint64_t ref;
+    const InnerNode* node;
+    uint32_t child;
+  };
+  uint32_t height = 0;  // steps; the leaf is below
+  Step steps[kTreeHeightMax];
+  uint64_t leaf_ref = 0;
+  const LeafNode* leaf = nullptr;
+};
+
+// What looking at a tree can meet. kDamaged: see `damaged_offset`.
+struct Found {
+  Lookup lookup = Lookup::kAbsent;
+  uint64_t ref = 0;
+  Record record;
+  uint64_t damaged_offset = 0;
+};
+
+// The record of `key` in the tree at `root`.
+Found Find(NodePool& pool, const Space& space, Root root, Bytes key);
+
+// From the root to the leaf whose range holds `key`. False if a node does not hold.
+bool Descend(NodePool& pool, Root root, Bytes key, Path* path);
+
+// Where a key is, or would be: all that a change needs to know, found and verified before the change is logged.
+struct Place {
+  Path path;
+  KeyHash hash;
+  bool found;
+  uint32_t index;      // in the leaf, if found
+  Record record;       // if found
+  bool stays_sorted;   // an insert here would keep the leaf in order
+  bool splits;         // an insert here needs `sorted`
+  SortedLeaf sorted;
+};
+
+class Tree {
+ public:
+  Tree(NodePool* pool, const Space* space) : pool_(pool), space_(space) {}
+
+  Root root() const { return root_; }
+  void set_root(Root root) {
+    root_ = root;
+    height_ = root.ref == 0 ? 0 : pool_->LevelOf(root.ref);
+  }
+
+  uint32_t height() const { return height_; }
+
+  // Nodes that `changes` changes may need, for NodePool::Ensure: copies of what is there, and splits. For inner nodes this
+  // counts one split in eight changes; greater separators than usual may ask for more, which the index's reserve has.
+  uint32_t LeavesFor(uint32_t changes) const { return Least(changes, pool_->stats().leaves) + changes + 1; }
+  uint32_t InnersFor(uint32_t changes) const {
+    return Least(uint64_t{changes} * height_, pool_->stats().inners) + changes / 8 + 2 * height_ + 2;
+  }
+
+  // Finds the place of `key`. kCorrupt: a node or a record that the change would rely on does not hold; damaged_offset() names it.
+  Status Locate(Bytes key, Place* place);
+  // Points `key` at the record at `offset`. REQUIRES: located since the last change; nodes ensured. Cannot fail.
+  void Set(Place* place, Bytes key, uint64_t offset);
+  // Takes the key out. REQUIRES: located, found; nodes ensured. Cannot fail.
+  void Erase(Place* place);
+
+  uint64_t damaged_offset() const { return damaged_offset_; }
+
+ private:
+  static uint32_t Least(uint64_t a, uint64_t b) { return static_cast<uint32_t>(a < b ? a : b); }
+  Status Corrupt(uint64_t offset) {
+    damaged_offset_ = offset;
+    return Status::kCorrupt;
+  }
+  // Makes every node on the path young, top down.
+  void MakeYoung(Path* path);
+  void AddToCounts(const Path& path, int32_t delta);
+  void SplitLeaf(Place* place, Bytes key, uint64_t offset);
+  void InsertChild(Path* path, uint32_t step, Bytes separator, uint64_t child, uint32_t count, uint8_t child_level);
+  void Unlink(Path* path);
+  void MergeLeaf(Path* path);
+
+  NodePool* pool_;
+  const Space* space_;
+  Root root_;
+  uint32_t height_ = 0;  // inner levels
+  uint64_t damaged_offset_ = 0;
+};
+
+}  // namespace sealog

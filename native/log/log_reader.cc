@@ -1,0 +1,166 @@
+#include "log/log_reader.h"
+
+#include <cstring>
+
+namespace sealog {
+namespace {
+
+bool CheckBatch(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out) {
+  BatchHeader header;
+  memcpy(&header, at, sizeof header);
+  if (header.body_bytes > room - sizeof header || (header.flags & ~kBatchMore) != 0 || header.record_count == 0) return false;
+  uint32_t crc = Crc32c(seed, at + 4, sizeof header - 4);
+  const uint8_t* record_at = at + sizeof header;
+  uint64_t left = header.body_bytes;
+  for (uint32_t i = 0; i < header.record_count; ++i) {
+    Record record;
+    if (!ParseRecord(record_at, left, &record) || (record.flags & kRecordInBatch) == 0) return false;
+    if (record.kind == kRecordChunk || record.header->crc != RecordCrc(record_at, record.bytes, seed)) return false;
+    crc = Crc32c(crc, record_at, sizeof(uint32_t));
+    uint64_t step = record.FootprintBytes();
+    if (step > left) return false;
+    record_at += step;
+    left -= step;
+  }
+  if (left != 0 || crc != header.crc) return false;
+  out->record_count = header.record_count;
+  out->bytes = static_cast<uint32_t>(RoundUp(sizeof header + header.body_bytes, kLineBytes));
+  return true;
+}
+
+}  // namespace
+
+bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out) {
+  if (room < kLineBytes) return false;
+  RecordHeader header;
+  memcpy(&header, at, sizeof header);
+  out->kind = header.kind;
+  out->flags = header.flags;
+  out->window = header.window;
+  out->lsn = header.lsn;
+  out->record_count = 0;
+  if (header.window == 0 || header.lsn == 0 || header.lsn < header.window) return false;
+  if (header.kind == kFrameLink) {
+    out->bytes = kLineBytes;
+    return header.crc == Crc32c(seed, at + 4, kLineBytes - 4);
+  }
+  if (header.kind == kFrameBatch) {
+    if (!CheckBatch(at, room, seed, out)) return false;
+  } else {
+    Record record;
+    if (!ParseRecord(at, room, &record) || (record.flags & kRecordInBatch) != 0) return false;
+    if (header.crc != RecordCrc(at, record.bytes, seed)) return false;
+    out->record_count = 1;
+    out->bytes = static_cast<uint32_t>(RoundUp(record.bytes, kLineBytes));
+  }
+  return out->bytes <= room;
+}
+
+bool LogReader::FrameAt(const LogPosition& at, Frame* frame) const {
+  if (at.offset > space_->segment_bytes()) return false;
+  return CheckFrame(space_->At<const uint8_t>(space_->SegmentOffset(at.segment) + at.offset),
+                    space_->segment_bytes() - at.offset, at.seed, frame);
+}
+
+void LogReader::Extend(const LogPosition& at, uint32_t bytes) {
+  uint64_t offset = space_->SegmentOffset(at.segment) + at.offset;
+  if (!extents_.empty() && extents_.back().offset + extents_.back().bytes == offset) {
+    extents_.back().bytes += bytes;
+  } else {
+    extents_.push_back({offset, bytes});
+  }
+}
+
+Status LogReader::Verify() {
+  end_.position = from_;
+  end_.next_lsn = next_lsn_;
+  uint64_t unfinished = 0;
+  for (Frame frame; FrameAt(end_.position, &frame) && frame.lsn == end_.next_lsn;) {
+    LogPosition& at = end_.position;
+    if (frame.kind == kFrameLink) {
+      const LinkFrame link = *LinkAt(at);
+      bool same = link.segment == at.segment;
+      uint64_t here = space_->SegmentOffset(at.segment) + at.offset;
+      // Forward only, so that no file makes this loop: further in the same segment, or to one that is next in sequence.
+      bool sane = link.next_lsn > frame.lsn && link.offset % kLineBytes == 0 && link.offset >= kLogFirstFrame &&
+                  link.offset <= space_->segment_bytes() - kLineBytes && link.segment < space_->count() &&
+                  (same ? link.offset > at.offset && link.log_sequence == at.log_sequence && link.seed == at.seed
+                        : link.log_sequence > at.log_sequence);
+      if (!sane || (!same && !space_->Adopt(link.segment, SegmentType::kLog))) {
+        damaged_offset_ = here;
+        return Status::kCorrupt;
+      }
+      Extend(at, frame.bytes);
+      at = {link.segment, link.offset, link.log_sequence, link.seed, 0};
+      Segment& s = space_->segment(link.segment);
+      s.check = link.seed;
+      s.sequence = link.log_sequence;
+      end_.next_lsn = link.next_lsn;
+      if ((frame.flags & kLinkSession) != 0) unfinished = 0;
+    } else {
+      Extend(at, frame.bytes);
+      at.offset += frame.bytes;
+      ++end_.next_lsn;
+      unfinished = frame.kind == kFrameBatch && (frame.flags & kBatchMore) != 0 ? unfinished + frame.record_count : 0;
+    }
+    ++end_.frames;
+    end_.records += frame.record_count;
+    end_.bytes += frame.bytes;
+  }
+  end_.pending = unfinished;
+  return Status::kOk;
+}
+
+bool LogReader::FindLater(uint32_t segment, uint32_t from, uint32_t seed, Later* later) const {
+  const auto* base = space_->At<const uint8_t>(space_->SegmentOffset(segment));
+  for (uint32_t offset = from; offset + kLineBytes <= space_->segment_bytes(); offset += kLineBytes) {
+    RecordHeader header;
+    memcpy(&header, base + offset, sizeof header);
+    if (header.kind == 0 || header.lsn < end_.next_lsn || header.window == 0 || header.lsn - header.window < end_.next_lsn) continue;
+    Frame frame;
+    if (!CheckFrame(base + offset, space_->segment_bytes() - offset, seed, &frame)) continue;
+    *later = {true, segment, offset, frame.window, frame.lsn};
+    return true;
+  }
+  return false;
+}
+
+LogReader::Later LogReader::LookPast() const {
+  Later later;
+  const LogPosition& at = end_.position;
+  if (FindLater(at.segment, at.offset, at.seed, &later)) return later;
+  LogSuccessor next;
+  memcpy(&next, space_->At<const uint8_t>(space_->SegmentOffset(at.segment) + kLineBytes), sizeof next);
+  if (next.crc != Crc32c(at.seed, reinterpret_cast<const uint8_t*>(&next) + 4, kLineBytes - 4)) return later;
+  if (next.segment >= space_->count() || next.log_sequence <= at.log_sequence) return later;
+  if (space_->segment(next.segment).type != SegmentType::kFree) return later;
+  FindLater(next.segment, kLogFirstFrame, next.seed, &later);
+  return later;
+}
+
+bool LogReader::Walk::Next(Frame* frame) {
+  if (left_ == 0) return false;
+  --left_;
+  const Space& space = *reader_.space_;
+  offset_ = space.SegmentOffset(at_.segment) + at_.offset;
+  const auto* at = space.At<const uint8_t>(offset_);
+  RecordHeader header;
+  memcpy(&header, at, sizeof header);
+  frame->kind = header.kind;
+  frame->flags = header.flags;
+  if (header.kind == kFrameLink) {
+    const auto* link = reinterpret_cast<const LinkFrame*>(at);
+    at_ = {link->segment, link->offset, link->log_sequence, link->seed, 0};
+    return true;
+  }
+  uint64_t bytes = sizeof(BatchHeader) + uint64_t{reinterpret_cast<const BatchHeader*>(at)->body_bytes};
+  if (header.kind != kFrameBatch) {
+    Record record;
+    if (!ParseRecord(at, space.segment_bytes() - at_.offset, &record)) return false;
+    bytes = record.bytes;
+  }
+  at_.offset += static_cast<uint32_t>(RoundUp(bytes, kLineBytes));
+  return true;
+}
+
+}  // namespace sealog

@@ -1,0 +1,229 @@
+#include "log/log_writer.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sealog {
+namespace {
+
+template <class Frame>
+void SealLine(Frame* line, uint32_t seed) {
+  line->crc = Crc32c(seed, reinterpret_cast<const uint8_t*>(line) + 4, kLineBytes - 4);
+}
+
+}  // namespace
+
+LogWriter::LogWriter(Space* space, Persister* persister, uint64_t seed_state)
+    : space_(space), persister_(persister), seed_state_(seed_state) {
+  // Four pieces of a large value, with the greatest key, fill a segment with little left over.
+  uint32_t quarter = frame_bytes_max() / 4 / kLineBytes * kLineBytes;
+  uint32_t head = RecordBytes(kTreeSystem, kKeyBytesMax, 0);
+  inline_value_bytes_max_ = quarter > 2 * head ? quarter - head : frame_bytes_max() - head;
+  scratch_.resize(space->segment_bytes());
+}
+
+uint32_t LogWriter::NewSeed() {
+  uint64_t z = (seed_state_ += 0x9e3779b97f4a7c15ull);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return static_cast<uint32_t>(z >> 32);
+}
+
+void LogWriter::Resume(const LogPosition& position, uint64_t next_lsn, uint64_t next_log_sequence, uint64_t lsn_jump) {
+  position_ = position;
+  next_lsn_ = next_lsn;
+  stable_lsn_ = next_lsn - 1;
+  next_log_sequence_ = std::max(next_log_sequence, position.log_sequence + 1);
+  lsn_jump_ = lsn_jump;
+  session_pending_ = true;
+}
+
+bool LogWriter::Begin(uint64_t next_lsn, uint64_t next_log_sequence) {
+  next_lsn_ = next_lsn;
+  stable_lsn_ = next_lsn - 1;
+  next_log_sequence_ = next_log_sequence;
+  if (!PrepareSuccessor(Reserve::kIndex)) return false;
+  position_ = {successor_.segment, kLogFirstFrame, successor_.log_sequence, successor_.seed, 0};
+  successor_ = {};
+  PrepareSuccessor(Reserve::kPut);
+  return true;
+}
+
+// Takes a free segment for the time when the current one is full, writes its header, and announces it in the current one.
+// Both are durable with the next drain, which is before any frame in the current segment that is written later is acknowledged.
+bool LogWriter::PrepareSuccessor(Reserve who) {
+  uint32_t segment = space_->Allocate(SegmentType::kLog, who);
+  if (segment == kSegmentNone) return false;
+  successor_ = {segment, NewSeed(), next_log_sequence_++};
+  Segment& s = space_->segment(segment);
+  s.check = successor_.seed;
+  s.sequence = successor_.log_sequence;
+  WriteHeader(successor_);
+  if (begun()) {
+    LogSuccessor line{};
+    line.segment = segment;
+    line.log_sequence = successor_.log_sequence;
+    line.seed = successor_.seed;
+    SealLine(&line, position_.seed);
+    persister_->Copy(space_->base() + space_->SegmentOffset(position_.segment) + kLineBytes, &line, kLineBytes,
+                     Site::kSuccessor);
+  }
+  return true;
+}
+
+void LogWriter::WriteHeader(const Next& next) {
+  LogSegmentHeader header{};
+  header.magic = kLogSegmentMagic;
+  header.segment = next.segment;
+  header.seed = next.seed;
+  header.log_sequence = next.log_sequence;
+  SealLine(&header, space_->store_seed());
+  persister_->Copy(space_->base() + space_->SegmentOffset(next.segment), &header, kLineBytes, Site::kSegmentHeader);
+}
+
+// A line at the current position that leads to `offset` of `to`.
+void LogWriter::WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Next& to, uint32_t offset) {
+  LinkFrame link{};
+  link.kind = kFrameLink;
+  link.flags = flags;
+  link.segment = to.segment;
+  link.window = static_cast<uint32_t>(next_lsn_ - stable_lsn_);
+  link.lsn = next_lsn_;
+  link.next_lsn = next_lsn;
+  link.log_sequence = to.log_sequence;
+  link.offset = offset;
+  link.seed = to.seed;
+  SealLine(&link, position_.seed);
+  persister_->Copy(space_->base() + space_->SegmentOffset(position_.segment) + position_.offset, &link, kLineBytes, site);
+  ++frames_appended_;
+  bytes_appended_ += kLineBytes;
+  next_lsn_ = next_lsn;
+  if (to.segment != position_.segment) filled_.push_back(position_.segment);
+  position_ = {to.segment, offset, to.log_sequence, to.seed, 0};
+}
+
+// REQUIRES: a successor. Prepares the one after it if there is room; if not, the next Ensure says so.
+void LogWriter::Roll() {
+  Next next = successor_;
+  successor_ = {};
+  WriteLink(0, Site::kLink, next_lsn_ + 1, next, kLogFirstFrame);
+  PrepareSuccessor(Reserve::kIndex);
+}
+
+Status LogWriter::BeginSession(Reserve who) {
+  // What the last session announced may be in use otherwise by now, or hold what was in flight: announce anew.
+  if (!PrepareSuccessor(who)) return Status::kFull;
+  Next current{position_.segment, position_.seed, position_.log_sequence};
+  uint64_t next_lsn = next_lsn_ + 1 + lsn_jump_;
+  if (position_.offset + 2 * kLineBytes <= space_->segment_bytes()) {
+    WriteLink(kLinkSession, Site::kSession, next_lsn, current, position_.offset + kLineBytes);
+  } else {
+    Next next = successor_;
+    successor_ = {};
+    WriteLink(kLinkSession, Site::kSession, next_lsn, next, kLogFirstFrame);
+  }
+  // A fence of its own (I-LOG-2): with the LINK lost and a later frame kept, the next session would reuse that frame's LSN.
+  Status status = persister_->Drain(Site::kSession);
+  if (status != Status::kOk) return Status::kPoisoned;
+  SetStable(next_lsn_ - 1);
+  session_pending_ = false;
+  if (successor_.segment == kSegmentNone && !PrepareSuccessor(who)) return Status::kFull;
+  return Status::kOk;
+}
+
+Status LogWriter::Ensure(uint64_t bytes, uint32_t frames, Reserve who) {
+  if (session_pending_) [[unlikely]] {
+    if (Status status = BeginSession(who); status != Status::kOk) return status;
+  }
+  if (frames == 1 && Fits(bytes)) [[likely]] return Status::kOk;
+  // Each frame wastes at most what it did not find room for, and each segment its first two lines and its LINK.
+  uint64_t usable = space_->segment_bytes() - kLogFirstFrame - kLineBytes;
+  uint64_t greatest = std::min<uint64_t>(usable, frames == 0 ? 0 : bytes);
+  uint64_t per_segment = frames == 1 ? usable : usable - std::min(usable / 2, greatest / frames);
+  auto segments = static_cast<uint32_t>((bytes + per_segment - 1) / per_segment) + (frames > 1 ? 1 : 0);
+  if (successor_.segment == kSegmentNone && !PrepareSuccessor(who)) return Status::kFull;
+  // The successor is one; Roll takes one more each time.
+  return space_->CanAllocate(who, segments) ? Status::kOk : Status::kFull;
+}
+
+uint32_t LogWriter::EncodeRecord(const Change& change, uint8_t extra_flags, uint32_t window, uint8_t* to) const {
+  RecordHeader header{};
+  header.kind = change.kind;
+  header.flags = static_cast<uint8_t>(change.flags | extra_flags | (change.tree != kTreeUser ? kRecordTree : 0));
+  header.key_bytes = static_cast<uint16_t>(change.key.size);
+  header.value_bytes = static_cast<uint32_t>(change.value.size);
+  header.window = window;
+  header.lsn = next_lsn_;
+  uint8_t* at = to;
+  memcpy(at, &header, sizeof header);
+  at += sizeof header;
+  if (change.tree != kTreeUser) {
+    uint32_t ext[2] = {change.tree, 0};
+    memcpy(at, ext, sizeof ext);
+    at += sizeof ext;
+  }
+  memcpy(at, change.key.data, change.key.size);
+  at += change.key.size;
+  if (change.value.size != 0) memcpy(at, change.value.data, change.value.size);
+  at += change.value.size;
+  auto bytes = static_cast<uint32_t>(at - to);
+  uint32_t crc = RecordCrc(to, bytes, position_.seed);
+  memcpy(to, &crc, sizeof crc);
+  return bytes;
+}
+
+// Copies the frame in scratch to the log's end, its last line padded with zeros.
+uint64_t LogWriter::Emit(uint64_t bytes) {
+  uint64_t padded = RoundUp(bytes, kLineBytes);
+  memset(scratch_.data() + bytes, 0, padded - bytes);
+  uint64_t offset = space_->SegmentOffset(position_.segment) + position_.offset;
+  persister_->Copy(space_->base() + offset, scratch_.data(), padded, Site::kFrame);
+  position_.offset += static_cast<uint32_t>(padded);
+  ++next_lsn_;
+  ++frames_appended_;
+  bytes_appended_ += padded;
+  return offset;
+}
+
+uint64_t LogWriter::Append(const Change& change) {
+  uint32_t bytes = RecordBytes(change.tree, change.key.size, change.value.size);
+  if (!Fits(RoundUp(bytes, kLineBytes))) [[unlikely]] Roll();
+  EncodeRecord(change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.data());
+  return Emit(bytes);
+}
+
+uint64_t LogWriter::BatchBytes(const Change* changes, uint32_t count) {
+  uint64_t bytes = sizeof(BatchHeader);
+  for (uint32_t i = 0; i < count; ++i) {
+    bytes += RoundUp(RecordBytes(changes[i].tree, changes[i].key.size, changes[i].value.size), kRecordAlign);
+  }
+  return bytes;
+}
+
+void LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets) {
+  uint64_t bytes = BatchBytes(changes, count);
+  if (!Fits(RoundUp(bytes, kLineBytes))) Roll();
+  uint64_t base = space_->SegmentOffset(position_.segment) + position_.offset;
+  BatchHeader header{};
+  header.kind = kFrameBatch;
+  header.flags = more ? kBatchMore : 0;
+  header.body_bytes = static_cast<uint32_t>(bytes - sizeof header);
+  header.window = static_cast<uint32_t>(next_lsn_ - stable_lsn_);
+  header.lsn = next_lsn_;
+  header.record_count = count;
+  uint32_t crc = Crc32c(position_.seed, reinterpret_cast<const uint8_t*>(&header) + 4, sizeof header - 4);
+  uint8_t* at = scratch_.data() + sizeof header;
+  for (uint32_t i = 0; i < count; ++i) {
+    offsets[i] = base + static_cast<uint64_t>(at - scratch_.data());
+    uint32_t record_bytes = EncodeRecord(changes[i], kRecordInBatch, 0, at);
+    crc = Crc32c(crc, at, sizeof(uint32_t));
+    uint64_t padded = RoundUp(record_bytes, kRecordAlign);
+    memset(at + record_bytes, 0, padded - record_bytes);
+    at += padded;
+  }
+  header.crc = crc;
+  memcpy(scratch_.data(), &header, sizeof header);
+  Emit(bytes);
+}
+
+}  // namespace sealog

@@ -1,0 +1,112 @@
+// The writing end of the log. One frame after another into the current segment; when it is full a LINK leads to the next one,
+// which was prepared ahead. Nothing here fences: the store drains when a commit is to be durable.
+//
+// Invariant I-LOG-1: a frame is written behind the last one only, at the next LSN, and no byte of the log is written twice in one
+//   use of its segment, but for the line where a session begins.
+// Invariant I-LOG-2: a session's first frame is a LINK over whatever the last session left torn, durable before any other.
+//
+// Not thread-safe: owned by the writer's lock.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "format/log_format.h"
+#include "log/record.h"
+#include "persist/persist.h"
+#include "region/space.h"
+
+namespace sealog {
+
+// One change in a batch.
+struct Change {
+  uint8_t kind = kRecordPut;  // PUT or DEL
+  uint8_t flags = 0;          // kRecordExtents
+  uint32_t tree = kTreeUser;
+  Bytes key;
+  Bytes value;
+};
+
+class LogWriter {
+ public:
+  LogWriter(Space* space, Persister* persister, uint64_t seed_state);
+
+  // Goes on at `position`, whose next frame has LSN `next_lsn`. The session's LINK is written before the first frame; it jumps
+  // `lsn_jump` LSNs ahead.
+  void Resume(const LogPosition& position, uint64_t next_lsn, uint64_t next_log_sequence, uint64_t lsn_jump);
+  // The first log segment of a new store. False: no free segment.
+  bool Begin(uint64_t next_lsn, uint64_t next_log_sequence);
+  bool begun() const { return position_.segment != kSegmentNone; }
+
+  // Bytes of a lone record, and the greatest that may be appended.
+  static uint32_t RecordBytes(uint32_t tree, size_t key_bytes, size_t value_bytes) {
+    return static_cast<uint32_t>(sizeof(RecordHeader) + (tree != kTreeUser ? kTreeExtBytes : 0) + key_bytes + value_bytes);
+  }
+  uint32_t frame_bytes_max() const { return space_->segment_bytes() - kLogFirstFrame - kLineBytes; }
+  // The greatest value stored in its record; greater ones are cut into pieces of at most this.
+  uint32_t inline_value_bytes_max() const { return inline_value_bytes_max_; }
+
+  // Makes sure that frames of these sizes can be appended without fail. kFull: no segment for `who`.
+  // kPoisoned: making the session's LINK durable failed, see the persister.
+  Status Ensure(uint64_t bytes, uint32_t frames, Reserve who);
+
+  // Appends one record as a frame of its own; returns its offset. REQUIRES: ensured; it fits frame_bytes_max().
+  uint64_t Append(const Change& change);
+  // Appends the changes as one BATCH frame; `offsets[i]` gets the place of record i. REQUIRES: ensured; BatchBytes() fits.
+  void AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets);
+  static uint64_t BatchBytes(const Change* changes, uint32_t count);
+
+  uint64_t last_lsn() const { return next_lsn_ - 1; }
+  uint64_t stable_lsn() const { return stable_lsn_; }
+  // Everything up to `lsn` is durable.
+  void SetStable(uint64_t lsn) { stable_lsn_ = lsn > stable_lsn_ ? lsn : stable_lsn_; }
+  // Frames that are not known to be durable. REQUIRES (of the caller): kept below kWindowFramesMax by draining.
+  uint64_t window() const { return next_lsn_ - 1 - stable_lsn_; }
+
+  const LogPosition& position() const { return position_; }
+  uint32_t successor() const { return successor_.segment; }
+  uint64_t next_log_sequence() const { return next_log_sequence_; }
+  uint64_t bytes_appended() const { return bytes_appended_; }
+  uint64_t frames_appended() const { return frames_appended_; }
+  // Segments that were full and left behind since the last call: their pages need no more stores.
+  std::vector<uint32_t> TakeFilled() { return std::exchange(filled_, {}); }
+
+ private:
+  struct Next {
+    uint32_t segment = kSegmentNone;
+    uint32_t seed = 0;
+    uint64_t log_sequence = 0;
+  };
+
+  bool Fits(uint64_t frame_bytes) const {
+    return position_.offset + frame_bytes + kLineBytes <= space_->segment_bytes();
+  }
+  bool PrepareSuccessor(Reserve who);
+  void WriteHeader(const Next& next);
+  void WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Next& to, uint32_t offset);
+  void Roll();
+  Status BeginSession(Reserve who);
+  uint32_t EncodeRecord(const Change& change, uint8_t extra_flags, uint32_t window, uint8_t* to) const;
+  uint64_t Emit(uint64_t bytes);
+  uint32_t NewSeed();
+
+  Space* space_;
+  Persister* persister_;
+  uint64_t seed_state_;
+  uint32_t inline_value_bytes_max_;
+  LogPosition position_{kSegmentNone, 0, 0, 0, 0};
+  Next successor_;
+  uint64_t next_lsn_ = 1;
+  uint64_t stable_lsn_ = 0;
+  uint64_t next_log_sequence_ = 1;
+  uint64_t lsn_jump_ = 0;
+  bool session_pending_ = false;
+  uint64_t bytes_appended_ = 0;
+  uint64_t frames_appended_ = 0;
+  std::vector<uint32_t> filled_;
+  std::vector<uint8_t> scratch_;  // a frame is put together here
+};
+
+}  // namespace sealog

@@ -1,0 +1,123 @@
+#include "platform/guard.h"
+
+#include <ucontext.h>
+
+#include <csignal>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "platform/syscall.h"
+
+namespace sealog {
+
+namespace internal {
+constinit thread_local GuardFrame* volatile guard_frame SEALOG_GUARD_TLS = nullptr;
+}  // namespace internal
+
+namespace {
+
+// Who handled SIGBUS before us; immutable once published, so that the handler reads it without a lock. Never freed.
+struct Previous {
+  struct sigaction action;
+  const Previous* older;
+};
+std::atomic<const Previous*> previous{nullptr};
+
+// The chaining under way on this thread, to notice a handler that was installed over ours and chains back to us.
+struct Chaining {
+  siginfo_t* info;
+  uintptr_t frame;
+};
+constinit thread_local volatile Chaining chaining SEALOG_GUARD_TLS = {nullptr, 0};
+
+// As if nobody handled SIGBUS. For a fault: returns to it, and it kills. Not through the gate: this is the end.
+void Default(const siginfo_t* info) {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  sigaction(SIGBUS, &action, nullptr);
+  if (info->si_code <= 0) raise(SIGBUS);  // sent by kill: nothing raises it again
+}
+
+__attribute__((noinline)) void Chain(const Previous* to, int signal, siginfo_t* info, void* context) {
+  auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  // The same signal again, further down the stack: whom we called called us. (One that jumped out instead leaves `chaining`
+  // behind; but then a later signal has its siginfo elsewhere, or is not deeper.) Skip it, for whoever was there before it.
+  if (to != nullptr && chaining.info == info && here < chaining.frame) to = to->older;
+  if (to == nullptr) return Default(info);
+  const struct sigaction& action = to->action;
+  if ((action.sa_flags & SA_SIGINFO) == 0) {
+    if (action.sa_handler == SIG_DFL) return Default(info);
+    if (action.sa_handler == SIG_IGN) {
+      if (info->si_code > 0) Default(info);  // the kernel does not ignore faults either
+      return;
+    }
+  }
+  chaining.info = info;
+  chaining.frame = here;
+  if ((action.sa_flags & SA_SIGINFO) != 0) {
+    action.sa_sigaction(signal, info, context);
+  } else {
+    action.sa_handler(signal);
+  }
+  chaining.info = nullptr;
+}
+
+// The mask of the code that faulted. Ours blocks nothing (SA_NODEFER), but who was called first and chained to us may have: left
+// blocked, the next fault would kill.
+void RestoreMask(const void* context) {
+  sigset_t mask;
+  sigemptyset(&mask);
+  memcpy(&mask, &static_cast<const ucontext_t*>(context)->uc_sigmask, 8);  // all that the kernel wrote
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+}
+
+void OnSigbus(int signal, siginfo_t* info, void* context) {
+  if (info->si_code > 0) {  // from the kernel, with an address
+    auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+    for (internal::GuardFrame* frame = internal::guard_frame; frame != nullptr; frame = frame->outer) {
+      if (address - frame->first < frame->bytes) {
+        internal::guard_frame = frame->outer;
+        RestoreMask(context);
+        siglongjmp(frame->resume, 1);
+      }
+    }
+  }
+  Chain(previous.load(std::memory_order_acquire), signal, info, context);
+}
+
+bool IsOurs(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == OnSigbus;
+}
+
+}  // namespace
+
+Failure EnsureGuardHandler() {
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  struct sigaction current;
+  if (internal::Syscall("sigaction", [&] { return sigaction(SIGBUS, nullptr, &current); }) != 0) {
+    return SystemFailure("sigaction", errno);
+  }
+  if (IsOurs(current)) return {};
+  // Known before it can be called: a fault right after the switch must find whom to chain to.
+  const Previous* last = previous.load(std::memory_order_relaxed);
+  const bool known = last != nullptr && last->action.sa_flags == current.sa_flags &&
+                     ((current.sa_flags & SA_SIGINFO) != 0 ? last->action.sa_sigaction == current.sa_sigaction
+                                                           : last->action.sa_handler == current.sa_handler);
+  if (!known) {
+    const auto* entry = new (std::nothrow) Previous{current, last};
+    if (entry == nullptr) return SystemFailure("sigaction", ENOMEM);
+    previous.store(entry, std::memory_order_release);
+  }
+  struct sigaction action = {};
+  action.sa_sigaction = OnSigbus;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+  sigemptyset(&action.sa_mask);
+  if (internal::Syscall("sigaction", [&] { return sigaction(SIGBUS, &action, nullptr); }) != 0) {
+    return SystemFailure("sigaction", errno);
+  }
+  return {};
+}
+
+}  // namespace sealog

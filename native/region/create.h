@@ -1,0 +1,37 @@
+// Making a store file: complete, empty and sealed under a temporary name, then put in place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+#include "format/layout.h"
+#include "region/domain.h"
+
+namespace sealog {
+
+inline constexpr uint32_t kFreeSegmentsMin = 8;          // a store has META and at least these
+inline constexpr uint64_t kRegionBytesMax = 1ull << 44;  // 16 TiB: four times that still fits 47 bits of addresses
+
+struct CreateOptions {
+  uint64_t capacity_bytes = 0;  // of the whole file; rounded up to whole segments
+  uint32_t segment_bytes = kSegmentBytesDefault;
+  uint32_t table_capacity = 0;  // segments it may grow to; 0: four times the initial count, rounded up to fill META's segments
+  Durability durability = Durability::kSync;
+  Domain require_domain = Domain::kAny;
+  uint8_t key_codec = 1;
+  uint8_t value_codec = 1;
+  std::string created_by = "sealog";
+  // [0] bytes done, [1] bytes in all, [2] set to non-zero by the caller to abort. Accessed atomically; may be null.
+  int64_t* progress = nullptr;
+};
+
+// Creates the store at `path`. When it returns ok the file and its name are durable.
+//   kExists: the path is taken, by whatever; it is not touched. kAbsent: no such directory. kNoSpace, kPermission
+//   kInvalid: capacity below META + 8 segments, or numbers that contradict each other. kRequire: told before anything is written
+//   kAborted
+// After a failure nothing is left. After a crash the temporary file may be: `.NAME.sealog-creating-<16 hex digits>`, harmless,
+// locked while its maker lives, and safe to delete when it is not.
+Failure CreateStore(const std::string& path, const CreateOptions& options);
+
+}  // namespace sealog

@@ -1,0 +1,136 @@
+#include "region/region.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "format/layout.h"
+#include "platform/cpu.h"
+#include "platform/file_system.h"
+#include "platform/system.h"
+
+namespace sealog {
+namespace {
+
+constexpr uint64_t kRegionBytesMin = 64 << 10;
+constexpr uint64_t kRegionGrain = kSegmentBytesMin;
+
+Failure Refusal(Status status, std::string detail, uint64_t offset = 0) {
+  Failure failure;
+  failure.status = status;
+  failure.offset = offset;
+  failure.detail = std::move(detail);
+  return failure;
+}
+
+// What must hold before the lock: it is not even tried on anything but a file of ours.
+Failure CheckFile(const FileStat& stat) {
+  if (stat.type != FileType::kRegular) return Refusal(Status::kNotRegular, "not a regular file");
+  if (IsSwapFile(stat.device, stat.inode)) return Refusal(Status::kNotRegular, "in use for swapping");
+  return {};
+}
+
+// And after it, when nobody who honours locks can change it any more.
+Failure CheckStore(const File& file, const FileStat& stat) {
+  if (stat.links == 0) return Refusal(Status::kAbsent, "the file was deleted");
+  if (stat.links > 1) return Refusal(Status::kLinked, "the file has more than one hard link");
+  bool found = false;
+  for (uint64_t offset : kSuperblockOffset) {
+    uint64_t magic = 0;
+    size_t done = 0;
+    Failure failure = file.Pread(&magic, sizeof magic, offset, &done);
+    if (!failure.ok()) return failure;
+    found = found || (done == sizeof magic && magic == kSuperblockMagic);
+  }
+  if (!found) return Refusal(Status::kNotAStore, "neither superblock begins with the magic");
+  if (stat.bytes < kRegionBytesMin || stat.bytes % kRegionGrain != 0) {
+    return Refusal(Status::kTruncated, "no store has this size", stat.bytes);
+  }
+  return {};
+}
+
+Failure ChooseFlush(const std::string& name, Domain domain, bool eadr, FlushKind* out) {
+  *out = BestFlush(eadr);
+  if (!name.empty()) {
+    if (!FlushKindOf(name.c_str(), out)) return Refusal(Status::kInvalid, "no such flush: " + name);
+    if (!FlushAvailable(*out)) return Refusal(Status::kUnsupported, "this CPU has no " + name);
+    if (*out == FlushKind::kNone && domain == Domain::kPmem && !eadr) {
+      return Refusal(Status::kInvalid, "caches are not persistent here: a flush is needed");
+    }
+  }
+  if (domain == Domain::kDisk) *out = FlushKind::kNone;
+  return {};
+}
+
+MapMode ModeFor(Domain domain, bool read_only) {
+  if (read_only || domain == Domain::kDisk) return MapMode::kPrivate;
+  return domain == Domain::kPmem ? MapMode::kSharedSync : MapMode::kShared;
+}
+
+// As much as there is, down to the file itself.
+Failure ReserveFor(uint64_t bytes, Mapping* out) {
+  Failure failure;
+  for (uint64_t factor = Region::kReserveFactor; factor != 0; factor /= 2) {
+    if (bytes > SIZE_MAX / 2 / factor) continue;
+    failure = Mapping::Reserve(bytes * factor, out);
+    if (failure.ok() || failure.error_number != ENOMEM) return failure;
+  }
+  if (failure.ok()) failure = Refusal(Status::kNoMemory, "the file is larger than the address space");
+  return failure;
+}
+
+}  // namespace
+
+Failure Region::Open(const std::string& path, const RegionOptions& options, std::unique_ptr<Region>* out) {
+  Failure failure = EnsureGuardHandler();
+  if (!failure.ok()) return failure;
+  auto region = std::unique_ptr<Region>(new Region());
+  File& file = region->file_;
+  FileStat stat;
+  failure = File::Open(path, options.read_only ? OpenMode::kReadOnly : OpenMode::kReadWrite, &file);
+  if (failure.ok()) failure = file.Stat(&stat);
+  if (failure.ok()) failure = CheckFile(stat);
+  if (failure.ok()) failure = options.read_only ? file.LockShared() : file.LockExclusive();
+  if (failure.ok()) failure = file.Stat(&stat);
+  if (failure.ok()) failure = CheckStore(file, stat);
+  FileSystem file_system;
+  if (failure.ok()) failure = ReadFileSystem(file, &file_system);
+  if (!failure.ok()) return failure;
+
+  RegionInfo& info = region->info_;
+  info.path = path;
+  info.file_bytes = stat.bytes;
+  info.domain = DetectDomain(file, options.durability);
+  info.map_sync = info.domain == Domain::kPmem;
+  info.dax = ReadFileAttributes(file).dax;
+  info.eadr = HasEadr();
+  info.fs_name = file_system.name;
+  memcpy(info.fs_uuid, file_system.uuid, sizeof info.fs_uuid);
+  info.device = stat.device;
+  info.inode = stat.inode;
+  info.block_bytes = file_system.block_bytes;
+  info.read_only = options.read_only;
+  if (info.domain < options.require_domain) {
+    return Refusal(Status::kRequire, std::string("the file is in the domain ") + DomainName(info.domain) + ", " +
+                                         DomainName(options.require_domain) + " is required");
+  }
+  failure = ChooseFlush(options.flush, info.domain, info.eadr, &info.flush);
+  if (failure.ok()) failure = ReserveFor(stat.bytes, &region->mapping_);
+  if (failure.ok()) {
+    failure = region->mapping_.Map(file, 0, stat.bytes, ModeFor(info.domain, options.read_only));
+  }
+  if (failure.ok()) *out = std::move(region);
+  return failure;
+}
+
+Failure Region::Read(uint64_t offset, void* out, size_t bytes, size_t* done) const {
+  *done = 0;
+  if (offset >= this->bytes()) return {};
+  if (bytes > this->bytes() - offset) bytes = this->bytes() - offset;
+  if (!Guarded(scope(), [&] { memcpy(out, base() + offset, bytes); })) {
+    return Refusal(Status::kMedia, "the mapping is not there: the file was truncated, or the media failed", offset);
+  }
+  *done = bytes;
+  return {};
+}
+
+}  // namespace sealog

@@ -1,0 +1,91 @@
+// A store file, checked, locked and mapped. Knows no structure in it but the magic of the superblock; META is decoded in
+// TypeScript, the rest by the layers above. Also the umbrella of this layer, see the end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "persist/flush.h"
+#include "platform/file.h"
+#include "platform/guard.h"
+#include "platform/mapping.h"
+#include "region/domain.h"
+
+namespace sealog {
+
+struct RegionOptions {
+  bool read_only = false;
+  Durability durability = Durability::kSync;
+  Domain require_domain = Domain::kAny;
+  std::string flush;  // "", or the write-back to insist on, by its FlushName
+};
+
+struct RegionInfo {
+  std::string path;
+  uint64_t file_bytes = 0;
+  Domain domain = Domain::kAny;
+  bool map_sync = false;
+  bool dax = false;     // the statx attribute: information only, no promise
+  FlushKind flush = FlushKind::kNone;  // kNone with eADR, and in the disk domain
+  bool eadr = false;
+  std::string fs_name;
+  uint8_t fs_uuid[16] = {};  // zeros where unknown
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint32_t block_bytes = 0;
+  bool read_only = false;
+};
+
+class Region {
+ public:
+  // Addresses reserved at open, as a multiple of the file's size: growth up to there keeps the base. Less if addresses are short.
+  static constexpr uint64_t kReserveFactor = 4;
+
+  // Opens, locks (exclusively; shared if read-only), checks and maps. The file is left as it was.
+  //   kAbsent, kPermission, kNotRegular (directory, symlink, device, swap file), kLinked, kLocked
+  //   kNotAStore: no superblock magic. kTruncated: there is one, but no store has this size (64 KiB at least, whole 16 KiB)
+  //   kRequire: the domain is weaker. kUnsupported: this CPU lacks the flush asked for. kInvalid: no such flush, or one too weak
+  // Mapping, by domain: pmem kSharedSync; memory, os kShared; disk kPrivate, where the file changes by file() only. A read-only
+  // region is kPrivate always: replay may store to it.
+  static Failure Open(const std::string& path, const RegionOptions& options, std::unique_ptr<Region>* out);
+
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  uint8_t* base() const { return mapping_.base(); }
+  uint64_t bytes() const { return mapping_.mapped_bytes(); }
+  Domain domain() const { return info_.domain; }
+  bool read_only() const { return info_.read_only; }
+  const RegionInfo& info() const { return info_; }
+  const File& file() const { return file_; }
+  File& file() { return file_; }
+  const Mapping& mapping() const { return mapping_; }
+  GuardScope scope() const { return {mapping_.base(), mapping_.mapped_bytes()}; }
+
+  bool Contains(const void* p) const {
+    return reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(base()) < bytes();
+  }
+  // Is [offset, offset + length) inside? Any two numbers will do.
+  bool ContainsRange(uint64_t offset, uint64_t length) const { return offset <= bytes() && length <= bytes() - offset; }
+
+  // Copies from the mapping, guarded: short at the end of the region, kMedia on SIGBUS (offset: where the copy began).
+  Failure Read(uint64_t offset, void* out, size_t bytes, size_t* done) const;
+
+ private:
+  Region() = default;
+
+  File file_;  // first, so that it is closed last: the lock covers the mapping
+  Mapping mapping_;
+  RegionInfo info_;
+};
+
+}  // namespace sealog
+
+#include "region/create.h"
+#include "region/doctor.h"
+#include "region/meta_writer.h"
+#include "region/populate.h"
+#include "region/seal.h"

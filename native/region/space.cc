@@ -1,0 +1,84 @@
+#include "region/space.h"
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+
+namespace sealog {
+
+Space::Space(uint8_t* base, uint32_t segment_bytes_log2, uint32_t segment_count, const uint8_t uuid[16])
+    : base_(base), shift_(segment_bytes_log2), store_seed_(StoreSeed(uuid)), segments_(segment_count) {}
+
+void Space::Restore(uint32_t index, const Segment& state) {
+  segments_[index] = state;
+  if (state.type == SegmentType::kFree) ++free_count_;
+}
+
+uint32_t Space::reserve(Reserve who) const {
+  // A put stops at a tenth, or at eight segments in a small store: room for removes, for the node copies that a checkpoint
+  // has not given back yet, and for the cleaner.
+  uint32_t tenth = std::max<uint32_t>(count() / 10, 2);
+  switch (who) {
+    case Reserve::kPut: return std::min<uint32_t>(tenth, 64);
+    case Reserve::kRemove: return std::min<uint32_t>((tenth + 1) / 2, 32);
+    case Reserve::kIndex: return 0;
+  }
+  return 0;
+}
+
+uint32_t Space::Allocate(SegmentType type, Reserve who) {
+  if (!CanAllocate(who)) return kSegmentNone;
+  for (uint32_t i = 0; i < count(); ++i) {
+    uint32_t index = cursor_;
+    cursor_ = cursor_ + 1 == count() ? 0 : cursor_ + 1;
+    if (Adopt(index, type)) return index;
+  }
+  return kSegmentNone;
+}
+
+bool Space::Adopt(uint32_t index, SegmentType type) {
+  Segment& s = segments_[index];
+  if (s.type != SegmentType::kFree || s.retired) return false;
+  s.type = type;
+  s.flags = 0;
+  s.live = 0;
+  s.check = 0;
+  s.sequence = 0;
+  --free_count_;
+  MarkDirty(index);
+  return true;
+}
+
+void Space::Retire(uint32_t index) {
+  Segment& s = segments_[index];
+  s.type = SegmentType::kFree;
+  s.retired = true;
+  s.live = 0;
+  s.flags = 0;
+  MarkDirty(index);  // `check` stays: a snapshot may still read records here
+}
+
+void Space::Release(uint32_t index) {
+  segments_[index].retired = false;
+  ++free_count_;
+}
+
+void Space::MarkDirty(uint32_t index) {
+  if (segments_[index].dirty) return;
+  segments_[index].dirty = true;
+  dirty_.push_back(index);
+}
+
+void Space::AddLive(uint32_t index, int64_t delta) {
+  segments_[index].live = static_cast<uint32_t>(segments_[index].live + delta);
+  MarkDirty(index);
+}
+
+std::vector<uint32_t> Space::TakeDirty() {
+  std::vector<uint32_t> taken;
+  taken.swap(dirty_);
+  for (uint32_t index : taken) segments_[index].dirty = false;
+  return taken;
+}
+
+}  // namespace sealog

@@ -1,0 +1,190 @@
+// When a checkpoint is taken, and what is done around writing it (store/checkpoint.h).
+#include <chrono>
+
+#include "region/meta_writer.h"
+#include "platform/system.h"
+#include "store/store.h"
+
+namespace sealog {
+namespace {
+
+// Without writes for this long, what is in the log's tail is checkpointed, so that the next open has nothing to replay.
+constexpr auto kIdle = std::chrono::milliseconds(1000);
+
+}  // namespace
+
+SegmentHalf Store::EncodeHalf(uint32_t segment, uint64_t epoch) const {
+  const Segment& s = space_->segment(segment);
+  SegmentHalf half{};
+  half.type = static_cast<uint8_t>(s.type);
+  half.epoch = epoch;
+  if (s.type != SegmentType::kFree) {
+    half.flags = s.flags;
+    half.sequence = s.sequence;
+    half.live = s.live;
+    half.check = s.check;
+  }
+  Complete(&half, space_->store_seed(), segment);
+  return half;
+}
+
+// Takes the newest state for a checkpoint. REQUIRES: the lock, inside a guard or not (it writes nothing to the region but the
+// drain); no checkpoint in flight; everything logged is durable.
+void Store::Freeze(uint32_t slot_flags) {
+  frozen_.filled = log_->TakeFilled();
+  for (uint32_t segment : frozen_.filled) RetireIfEmpty(segment);
+  const uint64_t epoch = pool_->epoch();
+  frozen_.nodes.nodes.clear();
+  frozen_.nodes.bitmaps.clear();
+  frozen_.halves.clear();
+  pool_->Freeze(&frozen_.nodes);
+  for (uint32_t segment : space_->TakeDirty()) {
+    Segment& s = space_->segment(segment);
+    s.half ^= 1;
+    SegmentHalf half = EncodeHalf(segment, epoch);
+    table_check_ ^= half_crc_[segment] ^ half.crc;
+    half_crc_[segment] = half.crc;
+    frozen_.halves.push_back({segment, s.half, half});
+  }
+  CheckpointSlot& slot = frozen_.slot;
+  slot = {};
+  slot.sequence = ++slot_sequence_;
+  slot.epoch = epoch;
+  slot.lsn = log_->last_lsn();
+  slot.hot = log_->position();
+  slot.cold = {kSegmentNone, 0, 0, 0, 0};
+  for (uint32_t t = 0; t < kTreeCount; ++t) slot.roots[t] = {trees_[t].root().ref, trees_[t].root().count, 0};
+  for (uint32_t i = 0; i < space_->count(); ++i) {
+    if (space_->segment(i).type == SegmentType::kLog) slot.live_bytes += space_->segment(i).live;
+  }
+  slot.table_check = table_check_;
+  slot.segment_count = space_->count();
+  slot.next_log_sequence = log_->next_log_sequence();
+  slot.flags = slot_flags;
+  slot.time_unix_ms = UnixMillis();
+  Complete(&slot, space_->store_seed());
+
+  pool_->pins().Add(epoch);
+  pool_->set_epoch(epoch + 1);
+  dirty_ = false;
+  log_bytes_at_freeze_ = log_->bytes_appended();
+  in_flight_ = true;
+}
+
+// After a change: starts a checkpoint when the log's tail is long enough, and holds the writer back when the one before has not
+// finished by the time the tail is twice that: it bounds what the next open replays.
+void Store::MaybeFreeze(Guard& guard) {
+  const uint64_t limit = plan_.header.checkpoint_bytes;
+  uint64_t tail = log_->bytes_appended() - log_bytes_at_freeze_;
+  if (tail < limit) [[likely]] return;
+  if (in_flight_) {
+    if (tail < 2 * limit) return;
+    done_.wait(guard, [this] { return !in_flight_; });
+  }
+  if (poison_status_ != Status::kOk) return;
+  if (commit_in_flight_) WaitForCommit(guard);
+  Status status = Status::kMedia;
+  if (!Shielded([&] { status = DrainLog(); })) Interrupted();
+  if (status != Status::kOk || in_flight_) return;
+  Freeze(0);
+  wake_.notify_one();
+}
+
+// Freezes, and waits until it is durable.
+Status Store::CheckpointLocked(Guard& guard, uint32_t slot_flags) {
+  done_.wait(guard, [this] { return !in_flight_; });
+  if (poison_status_ != Status::kOk) return poison_status_;
+  if (!dirty_) return Status::kOk;
+  if (commit_in_flight_) WaitForCommit(guard);
+  Status status = Status::kMedia;
+  if (!Shielded([&] { status = DrainLog(); })) return Interrupted();
+  if (status != Status::kOk) return status;
+  Freeze(slot_flags);
+  const uint64_t mine = slot_sequence_;
+  wake_.notify_one();
+  done_.wait(guard, [this, mine] { return !in_flight_ || slot_sequence_ != mine; });
+  return poison_status_;
+}
+
+Status Store::Checkpoint() {
+  Guard guard(lock_);
+  if (Status status = Writable(); status != Status::kOk) return status;
+  return CheckpointLocked(guard, 0);
+}
+
+void Store::CheckpointThread() {
+  Guard guard(lock_);
+  for (;;) {
+    bool woken = wake_.wait_for(guard, kIdle, [this] { return stop_ || in_flight_; });
+    if (stop_) return;
+    if (!woken) {
+      // Idle, or not worth a checkpoint by size. Deferred writes are somebody's to commit; then it is not idle.
+      uint64_t appended = log_->bytes_appended();
+      bool quiet = appended == appended_when_last_idle_;
+      appended_when_last_idle_ = appended;
+      if (!dirty_ || !quiet || Undrained() || poison_status_ != Status::kOk) continue;
+      Freeze(0);
+    }
+    guard.unlock();
+    Status status = Status::kMedia;
+    if (!Shielded([&] { status = WriteCheckpoint(*space_, &checkpoint_persister_, frozen_); })) status = Status::kMedia;
+    guard.lock();
+    if (status == Status::kOk && region_->domain() == Domain::kDisk) DropWritten(guard);
+    FinishCheckpoint(status);
+  }
+}
+
+void Store::FinishCheckpoint(Status status) {
+  in_flight_ = false;
+  if (status == Status::kOk) {
+    ++checkpoints_;
+    log_->SetStable(frozen_.slot.lsn);
+    checkpoint_nodes_ += frozen_.nodes.nodes.size();
+    // Two durable checkpoints are kept whole, so that a rotten slot can fall back to the other.
+    if (checkpoint_pins_[0] != 0) pool_->pins().Remove(checkpoint_pins_[0]);
+    checkpoint_pins_[0] = checkpoint_pins_[1];
+    checkpoint_pins_[1] = frozen_.slot.epoch;
+  } else if (status == Status::kMedia) {
+    Poison(Status::kMedia, {Status::kMedia, 0, "", 0, "a checkpoint could not touch the mapping: SIGBUS"});
+  } else {
+    Poison(status, checkpoint_persister_.failure());
+  }
+  done_.notify_all();
+}
+
+// In the disk domain the mapping is private: what was written through the descriptor need not be kept in memory twice.
+void Store::DropWritten(Guard& guard) {
+  constexpr uint64_t kPage = 4096;
+  constexpr int kSlice = 64;
+  for (uint32_t segment : frozen_.filled) {
+    static_cast<void>(region_->mapping().DropPrivate(space_->SegmentOffset(segment), space_->segment_bytes()));
+  }
+  uint64_t run = 0, run_bytes = 0, last = UINT64_MAX;
+  auto drop = [&] {
+    if (run_bytes != 0) static_cast<void>(region_->mapping().DropPrivate(run, run_bytes));
+    run_bytes = 0;
+  };
+  int done = 0;
+  for (uint64_t tagged : frozen_.nodes.nodes) {
+    uint64_t page = tagged & ~(kPage - 1);
+    if (page == last) continue;
+    last = page;
+    if (!pool_->PageIsClean(page)) continue;
+    if (run_bytes != 0 && run + run_bytes == page) {
+      run_bytes += kPage;
+    } else {
+      drop();
+      run = page;
+      run_bytes = kPage;
+    }
+    if (++done % kSlice == 0) {
+      // Not under one hold of the lock: a writer is let in between slices. What it makes young is looked at again.
+      drop();
+      guard.unlock();
+      guard.lock();
+    }
+  }
+  drop();
+}
+
+}  // namespace sealog

@@ -1,0 +1,292 @@
+// Changes. The order is what durability rests on: look (nothing can fail behind this), log, drain - the durability point -
+// index. See docs/design.md, "the walk of one put".
+#include <algorithm>
+#include <cstring>
+
+#include "store/store.h"
+
+namespace sealog {
+namespace {
+
+constexpr uint32_t kWindowSlack = 8192;  // frames that one change may add before the window is looked at again
+
+}  // namespace
+
+template <class Attempt>
+Status Store::Attempted(Guard& guard, bool deferred, Attempt&& attempt) {
+  Status status;
+  for (;;) {
+    if (status = Writable(); status != Status::kOk) return status;
+    if (!deferred && commit_in_flight_) WaitForCommit(guard);
+    phase_ = Phase::kLooking;
+    status = Status::kMedia;
+    if (!Shielded([&] {
+          if ((status = BoundWindow()) == Status::kOk) status = attempt();
+        })) {
+      return Interrupted();
+    }
+    phase_ = Phase::kLooking;
+    if (status != Status::kFull || !Relieve(guard)) break;
+  }
+  if (status == Status::kOk) MaybeFreeze(guard);
+  return status;
+}
+
+// Room for `changes` in the index and for the frames in the log, so that nothing fails for lack of space once a frame is written.
+Status Store::Ensure(uint32_t changes, const Tree& tree, uint64_t log_bytes, uint32_t frames, Reserve who) {
+  if (!pool_->Ensure(tree.LeavesFor(changes), tree.InnersFor(changes), who)) return Status::kFull;
+  Status status = log_->Ensure(log_bytes, frames, who);
+  return status == Status::kPoisoned ? Poison(Status::kIo, persister_.failure()) : status;
+}
+
+// The store is full: retired space comes back once two checkpoints have passed it. False if there is none, or snapshots hold it.
+bool Store::Relieve(Guard& guard) {
+  uint64_t waiting = pool_->pins().waiting();
+  for (int i = 0; i < 3 && waiting != 0; ++i) {
+    if (commit_in_flight_) WaitForCommit(guard);
+    dirty_ = true;
+    if (CheckpointLocked(guard, 0) != Status::kOk) return false;
+    if (pool_->pins().waiting() < waiting) return true;
+  }
+  return false;
+}
+
+Status Store::DrainLog() {
+  if (!Undrained()) return Status::kOk;
+  if (persister_.Drain(Site::kCommit) != Status::kOk) return Poison(Status::kIo, persister_.failure());
+  drained_lsn_ = log_->last_lsn();
+  // In the os domain a drain survives the process, not the machine: frames count as durable from the next checkpoint on.
+  if (region_->domain() != Domain::kOs) log_->SetStable(drained_lsn_);
+  return Status::kOk;
+}
+
+// Keeps the number of frames in flight within what a session's LSN jump covers.
+Status Store::BoundWindow() {
+  if (log_->window() + kWindowSlack < kWindowFramesMax) return Status::kOk;
+  if (Status status = DrainLog(); status != Status::kOk || region_->domain() != Domain::kOs) return status;
+  if (Failure failure = region_->file().Fdatasync(); !failure.ok()) return Poison(Status::kIo, failure);
+  log_->SetStable(drained_lsn_);
+  return Status::kOk;
+}
+
+// The log has what the index could not take: looked at a moment ago and rotten now, or the index's reserve used up.
+Status Store::Behind(Status status) {
+  broken_ = true;
+  return Poison(status, {status, 0, "", damaged_offset_, "the index in memory is behind the log; reopen the store"});
+}
+
+// The index change of one record that lies in the log at `offset`, and the accounts of its segment and its predecessor's.
+Status Store::Index(Place* place, const Change& change, uint64_t offset) {
+  Tree& tree = trees_[change.tree];
+  if (!pool_->Ensure(tree.LeavesFor(1), tree.InnersFor(1), Reserve::kIndex)) [[unlikely]] return Status::kFull;
+  const uint64_t old = place->found ? RecordRefOffset(place->path.leaf->refs[place->index]) : 0;
+  if (change.kind == kRecordPut) {
+    uint32_t bytes = LogWriter::RecordBytes(change.tree, change.key.size, change.value.size);
+    tree.Set(place, change.key, offset);
+    AddLive(offset, static_cast<uint32_t>(RoundUp(bytes, kRecordAlign)), change.flags, change.value, 1);
+  } else if (place->found) {
+    tree.Erase(place);
+  }
+  if (place->found) {
+    const Record& before = place->record;
+    bool outlined = (before.flags & kRecordExtents) != 0 && VerifyRecord(*space_, old, before);
+    AddLive(old, before.FootprintBytes(), outlined ? before.flags : 0, before.value, -1);
+  }
+  dirty_ = true;
+  changed_epoch_ = pool_->epoch();
+  return Status::kOk;
+}
+
+// Moves a value that is too large for its record into CHUNK frames of its own; the change then carries their list.
+// They are not drained: the commit's own frame is behind them, and valid only with them.
+Status Store::Outline(Change* change, std::vector<uint8_t>* extents) {
+  const uint32_t piece_max = log_->inline_value_bytes_max();
+  const auto pieces = static_cast<uint32_t>((change->value.size + piece_max - 1) / piece_max);
+  if (uint64_t{pieces} * sizeof(ValueExtent) > piece_max) return Status::kValueTooLarge;
+  uint64_t bytes = uint64_t{pieces} * RoundUp(LogWriter::RecordBytes(change->tree, change->key.size, piece_max), kLineBytes);
+  if (Status status = log_->Ensure(bytes, pieces, Reserve::kPut); status != Status::kOk) return status;
+  extents->resize(pieces * sizeof(ValueExtent));
+  phase_ = Phase::kLogging;
+  for (uint32_t i = 0; i < pieces; ++i) {
+    if (i % 1024 == 1023) {
+      if (Status status = BoundWindow(); status != Status::kOk) return status;
+    }
+    size_t at = size_t{i} * piece_max;
+    Change piece{kRecordChunk, 0, change->tree, change->key,
+                 {change->value.data + at, std::min<size_t>(piece_max, change->value.size - at)}};
+    uint64_t offset = log_->Append(piece);
+    ValueExtent extent{offset, static_cast<uint32_t>(piece.value.size), space_->At<const RecordHeader>(offset)->crc};
+    memcpy(extents->data() + i * sizeof extent, &extent, sizeof extent);
+  }
+  phase_ = Phase::kLooking;
+  change->flags |= kRecordExtents;
+  change->value = {extents->data(), extents->size()};
+  return Status::kOk;
+}
+
+Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t* version) {
+  if (key.size == 0 || tree >= kTreeCount) return Status::kInvalid;
+  if (key.size > kKeyBytesMax) return Status::kKeyTooLarge;
+  if (value.size > kValueBytesMax) return Status::kValueTooLarge;
+  Guard guard(lock_);
+  std::vector<uint8_t> extents;
+  return Attempted(guard, deferred, [&]() -> Status {
+    Change change{kRecordPut, 0, tree, key, value};
+    const bool large = value.size > log_->inline_value_bytes_max();
+    // First what can be refused at no cost, then the pieces, then again: they may have used up what was ensured.
+    for (int round = large ? 0 : 1; round < 2; ++round) {
+      uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, round == 0 ? 0 : change.value.size), kLineBytes);
+      if (Status s = Ensure(1, trees_[tree], bytes, 1, Reserve::kPut); s != Status::kOk) return s;
+      if (round == 0) {
+        if (Status s = Outline(&change, &extents); s != Status::kOk) return s;
+      }
+    }
+    Place place;
+    if (Status s = trees_[tree].Locate(key, &place); s != Status::kOk) {
+      damaged_offset_ = trees_[tree].damaged_offset();
+      return s;
+    }
+    phase_ = Phase::kLogging;
+    uint64_t offset = log_->Append(change);
+    if (!deferred) {
+      if (Status s = DrainLog(); s != Status::kOk) return s;
+    }
+    phase_ = Phase::kIndexing;
+    if (Status s = Index(&place, change, offset); s != Status::kOk) return Behind(s);
+    *version = log_->last_lsn();
+    return Status::kOk;
+  });
+}
+
+Status Store::Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version) {
+  *version = 0;
+  if (key.size == 0 || tree >= kTreeCount) return Status::kInvalid;
+  if (key.size > kKeyBytesMax) return Status::kKeyTooLarge;
+  Guard guard(lock_);
+  return Attempted(guard, deferred, [&]() -> Status {
+    Place place;
+    if (Status s = trees_[tree].Locate(key, &place); s != Status::kOk) {
+      damaged_offset_ = trees_[tree].damaged_offset();
+      return s;
+    }
+    if (!place.found) return Status::kOk;
+    uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, 0), kLineBytes);
+    if (Status s = Ensure(1, trees_[tree], bytes, 1, Reserve::kRemove); s != Status::kOk) return s;
+    Change change{kRecordDel, 0, tree, key, {}};
+    phase_ = Phase::kLogging;
+    uint64_t offset = log_->Append(change);
+    if (!deferred) {
+      if (Status s = DrainLog(); s != Status::kOk) return s;
+    }
+    phase_ = Phase::kIndexing;
+    if (Status s = Index(&place, change, offset); s != Status::kOk) return Behind(s);
+    *version = log_->last_lsn();
+    return Status::kOk;
+  });
+}
+
+Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t* version) {
+  *version = 0;
+  if (count == 0) return Status::kOk;
+  Reserve who = Reserve::kRemove;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Change& c = given[i];
+    if (c.key.size == 0 || c.tree >= kTreeCount || (c.kind != kRecordPut && c.kind != kRecordDel)) return Status::kInvalid;
+    if (c.key.size > kKeyBytesMax) return Status::kKeyTooLarge;
+    if (c.value.size > kValueBytesMax) return Status::kValueTooLarge;
+    if (c.kind == kRecordPut) who = Reserve::kPut;
+  }
+  Guard guard(lock_);
+  std::vector<Change> changes(count);
+  std::vector<std::vector<uint8_t>> extents;
+  std::vector<uint64_t> offsets(count);
+  std::vector<uint32_t> groups;  // changes in each frame
+  extents.reserve(count);
+  return Attempted(guard, deferred, [&]() -> Status {
+    // Anew in each attempt: a checkpoint in between gives back the pieces of values that never got whole.
+    std::copy(given, given + count, changes.begin());
+    extents.clear();
+    for (Change& change : changes) {
+      if (Status s = trees_[change.tree].Locate(change.key, &batch_place_); s != Status::kOk) {
+        damaged_offset_ = trees_[change.tree].damaged_offset();
+        return s;
+      }
+    }
+    for (Change& change : changes) {
+      if (change.value.size <= log_->inline_value_bytes_max()) continue;
+      extents.emplace_back();
+      if (Status s = Outline(&change, &extents.back()); s != Status::kOk) return s;
+    }
+    groups.clear();
+    uint64_t total = 0, in_frame = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Change& c = changes[i];
+      uint64_t bytes = RoundUp(LogWriter::RecordBytes(c.tree, c.key.size, c.value.size), kRecordAlign);
+      if (groups.empty() || in_frame + bytes > log_->frame_bytes_max()) {
+        groups.push_back(0);
+        total += in_frame;
+        in_frame = sizeof(BatchHeader) + kLineBytes;
+      }
+      ++groups.back();
+      in_frame += bytes;
+    }
+    total += in_frame;
+    if (Status s = Ensure(count, trees_[kTreeUser], total, static_cast<uint32_t>(groups.size()), who); s != Status::kOk) return s;
+
+    phase_ = Phase::kLogging;
+    uint32_t first = 0;
+    for (size_t g = 0; g < groups.size(); ++g) {
+      log_->AppendBatch(&changes[first], groups[g], g + 1 < groups.size(), &offsets[first]);
+      first += groups[g];
+    }
+    if (!deferred) {
+      if (Status s = DrainLog(); s != Status::kOk) return s;
+    }
+    phase_ = Phase::kIndexing;
+    for (uint32_t i = 0; i < count; ++i) {
+      Tree& tree = trees_[changes[i].tree];
+      Status s = tree.Locate(changes[i].key, &batch_place_);
+      if (s == Status::kOk) s = Index(&batch_place_, changes[i], offsets[i]);
+      if (s != Status::kOk) return Behind(s);
+    }
+    *version = log_->last_lsn();
+    return Status::kOk;
+  });
+}
+
+void Store::WaitForCommit(Guard& guard) {
+  done_.wait(guard, [this] { return !commit_in_flight_; });
+}
+
+Status Store::Commit() {
+  Guard guard(lock_);
+  if (Status status = Writable(); status != Status::kOk) return status;
+  WaitForCommit(guard);
+  return DrainLog();
+}
+
+bool Store::BeginCommit() {
+  Guard guard(lock_);
+  if (Writable() != Status::kOk || commit_in_flight_ || !Undrained()) return false;
+  commit_in_flight_ = true;
+  commit_lsn_ = log_->last_lsn();
+  commit_ranges_ = persister_.TakeRanges();
+  return true;
+}
+
+Status Store::SyncCommit() {
+  Failure failure = persister_.WriteRanges(std::move(commit_ranges_));
+  Guard guard(lock_);
+  commit_in_flight_ = false;
+  Status status = Status::kOk;
+  if (failure.ok()) {
+    log_->SetStable(commit_lsn_);
+    drained_lsn_ = std::max(drained_lsn_, commit_lsn_);
+  } else {
+    status = Poison(Status::kIo, failure);
+  }
+  done_.notify_all();
+  return status;
+}
+
+}  // namespace sealog

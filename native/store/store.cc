@@ -1,0 +1,310 @@
+#include "store/store.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "platform/system.h"
+#include "platform/usage.h"
+#include "region/meta_writer.h"
+
+namespace sealog {
+namespace {
+
+DrainKind LogDrain(Domain domain) { return domain == Domain::kDisk ? DrainKind::kWriteThrough : DrainKind::kFence; }
+
+DrainKind CheckpointDrain(Domain domain) {
+  switch (domain) {
+    case Domain::kDisk: return DrainKind::kWriteThrough;
+    case Domain::kOs: return DrainKind::kFenceAndSync;
+    default: return DrainKind::kFence;
+  }
+}
+
+}  // namespace
+
+Store::Store(std::unique_ptr<Region> region, FlushKind flush)
+    : region_(std::move(region)),
+      flush_(flush),
+      persister_(region_->base(), &region_->file(), flush, LogDrain(region_->domain())),
+      checkpoint_persister_(region_->base(), &region_->file(), flush, CheckpointDrain(region_->domain())) {}
+
+Store::~Store() {
+  {
+    Guard guard(lock_);
+    stop_ = true;
+    wake_.notify_all();
+  }
+  thread_.Join();
+  populator_.Stop();
+}
+
+Failure Store::Start(Plan plan) {
+  plan_ = std::move(plan);
+  const PlanHeader& h = plan_.header;
+  uint64_t seeds[2];
+  if (Failure failure = RandomBytes(seeds, sizeof seeds); !failure.ok()) return failure;
+
+  space_ = std::make_unique<Space>(region_->base(), h.segment_bytes_log2, h.segment_count, h.uuid);
+  half_crc_.resize(h.segment_count);
+  for (uint32_t i = 0; i < h.segment_count; ++i) {
+    const PlanSegment& from = plan_.segments[i];
+    Segment s;
+    s.type = static_cast<SegmentType>(from.type);
+    s.flags = from.flags;
+    s.half = from.half;
+    s.live = from.live;
+    s.check = from.check;
+    s.sequence = from.sequence;
+    // The checksum of its current half, for the sum over the table that the next checkpoint writes.
+    SegmentHalf half{};
+    half.type = from.type;
+    half.flags = from.flags;
+    half.epoch = from.epoch;
+    half.sequence = from.sequence;
+    half.live = from.live;
+    half.check = from.check;
+    Complete(&half, space_->store_seed(), i);
+    half_crc_[i] = half.crc;
+    table_check_ ^= half.crc;
+    // With nothing live in it a segment is free, whatever it was: a session that was cut off may have reused it already.
+    bool empty = s.live == 0 && s.type != SegmentType::kMeta && i != h.hot.segment;
+    if (empty) s.type = SegmentType::kFree;
+    space_->Restore(i, s);
+    // A half that a cut-off checkpoint left would be taken for current once the epoch has passed it.
+    if (from.stale != 0 || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree))) space_->MarkDirty(i);
+  }
+  pool_ = std::make_unique<NodePool>(space_.get(), seeds[0]);
+  for (uint32_t i = 0; i < h.segment_count; ++i) {
+    SegmentType type = space_->segment(i).type;
+    if (type == SegmentType::kLeaf || type == SegmentType::kInner) pool_->Restore(i);
+  }
+  pool_->pins().Add(h.epoch);
+  pool_->set_epoch(std::max(h.epoch, h.epoch_floor) + 1);
+  checkpoint_pins_[1] = h.epoch;
+  slot_sequence_ = h.slot_sequence;
+  log_ = std::make_unique<LogWriter>(space_.get(), &persister_, seeds[1]);
+
+  EnsureGuardHandler();
+  if (!Shielded([&] {
+        for (uint32_t t = 0; t < kTreeCount; ++t) {
+          trees_.emplace_back(pool_.get(), space_.get());
+          trees_.back().set_root({h.roots[t].ref, h.roots[t].count});
+        }
+      })) {
+    return {Status::kMedia, 0, "", 0, "the file could not be read"};
+  }
+  return {};
+}
+
+Store::ReplayResult Store::Replay() {
+  ReplayResult result;
+  const PlanHeader& h = plan_.header;
+  reader_ = std::make_unique<LogReader>(space_.get(), h.hot, h.lsn + 1);
+  if (h.hot.segment == kSegmentNone) {
+    result.end.position = h.hot;
+    result.end.next_lsn = h.lsn + 1;
+    return result;
+  }
+  Status status = Status::kMedia;
+  if (!Shielded([&] {
+        status = reader_->Verify();
+        damaged_offset_ = reader_->damaged_offset();
+        if (status == Status::kOk) result.later = reader_->LookPast();
+        if (status == Status::kOk && !result.later.found) {
+          status = reader_->Apply([this](const Record& record, uint64_t offset) { return Applied(record, offset); });
+        }
+      })) {
+    status = Status::kMedia;
+  }
+  result.end = reader_->end();
+  if (status != Status::kOk) {
+    result.failure = {status, 0, "", damaged_offset_,
+                      status == Status::kFull ? "the log cannot be replayed: no free segment for the index"
+                                              : "the log or the index that it applies to is damaged"};
+  }
+  return result;
+}
+
+// Replay of one record: the same index change as when it was committed.
+Status Store::Applied(const Record& record, uint64_t offset) {
+  if (record.kind == kRecordChunk) return Status::kOk;
+  Tree& tree = trees_[record.tree];
+  Place place;
+  if (Status status = tree.Locate(record.key, &place); status != Status::kOk) {
+    damaged_offset_ = tree.damaged_offset();
+    return status;
+  }
+  return Index(&place, {record.kind, record.flags, record.tree, record.key, record.value}, offset);
+}
+
+Failure Store::Serve(const ServeOptions& options) {
+  const PlanHeader& h = plan_.header;
+  const LogReader::End end = reader_->end();
+  if (region_->read_only()) {
+    serving_ = true;
+    return {};
+  }
+  bool fresh = h.hot.segment == kSegmentNone;
+  Status status = Status::kOk;
+  if (!Shielded([&] {
+        if (fresh) {
+          status = log_->Begin(h.lsn + 1, h.next_log_sequence) ? persister_.Drain(Site::kSegmentHeader) : Status::kFull;
+          return;
+        }
+        log_->Resume(end.position, end.next_lsn, h.next_log_sequence, options.lsn_jump ? kSessionLsnJump : 0);
+        // What was found valid may only be in a cache. It must be durable before anyone is told of it.
+        for (const LogReader::Extent& e : reader_->extents()) {
+          persister_.Flush(region_->base() + e.offset, e.bytes, Site::kReplayed);
+        }
+        if (end.frames != 0) status = persister_.Drain(Site::kReplayed);
+      })) {
+    status = Status::kMedia;
+  }
+  reader_.reset();
+  drained_lsn_ = log_->last_lsn();
+  RetireEmptySegments();
+  if (status == Status::kFull) return {status, 0, "", 0, "the store has no free segment for its log"};
+  if (status != Status::kOk) return {status, persister_.failure().error_number, persister_.failure().syscall, 0, "recovery could not make the log's tail durable"};
+  if (Failure failure = thread_.Start("sealog-ckpt", [this] { CheckpointThread(); }); !failure.ok()) return failure;
+  serving_ = true;
+  if (fresh) {
+    // The first log segment becomes known by a checkpoint, before anything is acknowledged.
+    dirty_ = true;
+    Guard guard(lock_);
+    status = CheckpointLocked(guard, 0);
+    if (status != Status::kOk) return poison_;
+  }
+  if (dirty_) log_bytes_at_freeze_ = log_->bytes_appended() - end.bytes;  // may wrap: only differences are used
+  Domain domain = region_->domain();
+  if (options.populate && (domain == Domain::kPmem || domain == Domain::kMemory)) {
+    uint64_t first = space_->SegmentOffset(log_->position().segment);
+    // Without it pages fault when they are first stored to; nothing else depends on it.
+    static_cast<void>(populator_.Start(region_->mapping(), first));
+  }
+  return {};
+}
+
+Status Store::Writable() const {
+  if (region_->read_only()) return Status::kReadOnly;
+  if (!serving_) return Status::kClosed;
+  return poison_status_;
+}
+
+Failure Store::poison() {
+  Guard guard(lock_);
+  return poison_;
+}
+
+Status Store::Poison(Status status, const Failure& failure) {
+  if (poison_status_ == Status::kOk) {
+    poison_status_ = Status::kPoisoned;
+    poison_ = failure;
+    poison_.status = status;
+    done_.notify_all();
+  }
+  return Status::kPoisoned;
+}
+
+// A SIGBUS cut a change off. What it was doing decides what can still be trusted.
+Status Store::Interrupted() {
+  if (phase_ == Phase::kLooking) return Status::kMedia;
+  if (phase_ == Phase::kIndexing) broken_ = true;
+  Poison(Status::kMedia, {Status::kMedia, 0, "", 0, "the mapping could not be written: SIGBUS"});
+  return Status::kMedia;
+}
+
+void Store::AddLiveBytes(uint64_t offset, int64_t delta) {
+  uint32_t segment = space_->SegmentOf(offset);
+  space_->AddLive(segment, delta);
+  if (delta < 0 && !reader_) RetireIfEmpty(segment);  // not in replay: the log's own chain is still being read
+}
+
+// Counts a record, and the pieces of a large value, into (sign 1) or out of (-1) their segments.
+void Store::AddLive(uint64_t offset, uint32_t footprint, uint8_t flags, Bytes value, int sign) {
+  AddLiveBytes(offset, int64_t{sign} * footprint);
+  if ((flags & kRecordExtents) == 0) return;
+  for (size_t at = 0; at + sizeof(ValueExtent) <= value.size; at += sizeof(ValueExtent)) {
+    ValueExtent extent;
+    memcpy(&extent, value.data + at, sizeof extent);
+    Record chunk;
+    if (!RecordAt(*space_, extent.offset, &chunk) || chunk.kind != kRecordChunk) continue;
+    AddLiveBytes(extent.offset, int64_t{sign} * chunk.FootprintBytes());
+  }
+}
+
+// A log segment that was left behind with nothing live in it: removes only, or pieces of values that never got whole.
+void Store::RetireIfEmpty(uint32_t segment) {
+  const Segment& s = space_->segment(segment);
+  if (s.type == SegmentType::kLog && s.live == 0 && segment != log_->position().segment && segment != log_->successor()) {
+    pool_->RetireSegment(segment);
+  }
+}
+
+void Store::RetireEmptySegments() {
+  for (uint32_t i = 0; i < space_->count(); ++i) RetireIfEmpty(i);
+}
+
+Status Store::Close() {
+  Guard guard(lock_);
+  Status status = Status::kOk;
+  if (serving_ && !region_->read_only() && poison_status_ == Status::kOk) {
+    WaitForCommit(guard);
+    status = DrainLog();
+    // Nothing is written if nothing changed and the file says already that it was closed cleanly.
+    bool clean = !dirty_ && checkpoints_ == 0 && (plan_.header.slot_flags & kSlotClean) != 0;
+    if (status == Status::kOk && !clean) {
+      dirty_ = true;
+      status = CheckpointLocked(guard, kSlotClean);
+    }
+  }
+  serving_ = false;
+  return status;
+}
+
+void Store::Stats(StoreStats* out) {
+  Guard guard(lock_);
+  const PersistCounters& w = persister_.counters();
+  const PersistCounters& c = checkpoint_persister_.counters();
+  out->fences = static_cast<double>(w.fences + c.fences);
+  out->lines = static_cast<double>(w.lines + c.lines);
+  out->bytes = static_cast<double>(w.bytes + c.bytes);
+  out->syncs = static_cast<double>(w.syncs + c.syncs);
+  out->checkpoint_fences = static_cast<double>(c.fences);
+  out->checkpoint_lines = static_cast<double>(c.lines);
+  out->entries = static_cast<double>(trees_[kTreeUser].root().count);
+  out->lsn = static_cast<double>(log_->last_lsn());
+  out->durable_lsn = static_cast<double>(log_->stable_lsn());
+  out->log_bytes = static_cast<double>(log_->bytes_appended());
+  out->log_frames = static_cast<double>(log_->frames_appended());
+  out->segments = space_->count();
+  out->free_segments = space_->free_count();
+  for (uint32_t i = 0; i < space_->count(); ++i) {
+    const Segment& s = space_->segment(i);
+    if (s.type == SegmentType::kLog) {
+      ++out->log_segments;
+      out->live_bytes += s.live;
+    } else if (s.type == SegmentType::kLeaf) {
+      ++out->leaf_segments;
+    } else if (s.type == SegmentType::kInner) {
+      ++out->inner_segments;
+    }
+  }
+  const PoolStats& p = pool_->stats();
+  out->leaves = static_cast<double>(p.leaves);
+  out->inners = static_cast<double>(p.inners);
+  out->nodes_made = static_cast<double>(p.made);
+  out->nodes_copied = static_cast<double>(p.copied);
+  out->checkpoints = static_cast<double>(checkpoints_);
+  out->checkpoint_nodes = static_cast<double>(checkpoint_nodes_);
+  out->epoch = static_cast<double>(pool_->epoch());
+  out->oldest_pin = pool_->pins().empty() ? 0 : static_cast<double>(pool_->pins().oldest());
+  out->waiting = static_cast<double>(pool_->pins().waiting());
+  out->snapshots = static_cast<double>(snapshots_.size());
+  out->tail_bytes = static_cast<double>(log_->bytes_appended() - log_bytes_at_freeze_);
+  out->populated_bytes = static_cast<double>(populator_.done_bytes());
+  out->populate_complete = populator_.complete() ? 1 : 0;
+  ProcessFaults(&out->minor_faults, &out->major_faults);
+  out->tree_height = trees_[kTreeUser].root().ref == 0 ? 0 : trees_[kTreeUser].height() + 1;
+}
+
+}  // namespace sealog
