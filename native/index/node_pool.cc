@@ -257,6 +257,7 @@ void NodePool::Freeze(Frozen* out) {
     if (u->free == kind.per_segment - kind.reserved && segment != kind.current) {
       // Nothing lives here in any pinned state. Only now, with no checkpoint under way that would still write its bitmap.
       std::erase(kind.partial, segment);
+      std::erase(kind.unloaded, segment);
       kind.free -= u->free;
       space_->Retire(segment);
       space_->Release(segment);
@@ -264,15 +265,18 @@ void NodePool::Freeze(Frozen* out) {
       continue;
     }
     if (u->has_dirty) {
+      uint64_t still_dirty = 0;
       for (uint32_t w = 0; w < kBitmapBytes / 8; ++w) {
         for (uint64_t bits = u->dirty[w] & u->live[w]; bits != 0; bits &= bits - 1) {
           uint32_t i = w * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
           out->nodes.push_back((space_->SegmentOffset(segment) + uint64_t{i} * kind.unit_bytes) |
                                (kind.type == SegmentType::kInner ? 1 : 0));
         }
-        u->dirty[w] = 0;
+        // What is retired but pinned was never written and never will be: it stays dirty, lest its page be dropped.
+        u->dirty[w] &= ~u->live[w];
+        still_dirty |= u->dirty[w];
       }
-      u->has_dirty = false;
+      u->has_dirty = still_dirty != 0;
     }
     if (u->changed) {
       Segment& s = space_->segment(segment);

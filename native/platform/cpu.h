@@ -13,8 +13,8 @@ struct CpuFeatures {
 // Asked once.
 const CpuFeatures& Cpu();
 
-// True if there is persistent memory and every region's persistence domain includes the CPU caches (eADR): a fence is then enough.
-// Asked once.
+// True if there is persistent memory and every region's persistence domain includes the CPU caches (eADR): a fence is
+// then enough. Asked once.
 bool HasEadr();
 
 }  // namespace sealog

@@ -18,15 +18,17 @@ class Directory {
 
   const File& file() const { return file_; }
 
-  // True if the name is taken, by whatever. Follows no symlink. Other failures count as "no": the call that matters will tell.
+  // True if the name is taken, by whatever. Follows no symlink. Other failures count as "no": the call that matters
+  // will tell.
   bool Has(const std::string& name) const;
 
-  // Creates `prefix` and 16 random hex digits. `*name` gets the name, `*out` the file, open for reading and writing, 0600.
+  // Creates `prefix` and 16 random hex digits. `*name` gets the name, `*out` the file, open for reading and writing,
+  // 0600.
   Failure CreateTemporary(const std::string& prefix, std::string* name, File* out) const;
   Failure Unlink(const std::string& name) const;
 
-  // Gives `from` the name `to`, kExists if that is taken: atomic, and the file has one link at every instant. On a file system
-  // without RENAME_NOREPLACE by link and unlink: a crash between the two leaves both names.
+  // Gives `from` the name `to`, kExists if that is taken: atomic, and the file has one link at every instant. On a file
+  // system without RENAME_NOREPLACE by link and unlink: a crash between the two leaves both names.
   Failure RenameNew(const std::string& from, const std::string& to) const;
 
   // Makes names durable.

@@ -25,20 +25,22 @@ struct Extent {
 
 struct ExtentSummary {
   uint64_t extents = 0;          // after merging neighbours that continue each other with equal flags
-  // 64-bit FNV-1a over logical, physical, length (u64, little-endian) of each of them. So a kernel that tells one extent in
-  // two pieces changes nothing, a block that moved changes it.
+  // 64-bit FNV-1a over logical, physical, length (u64, little-endian) of each of them. So a kernel that tells one
+  // extent in two pieces changes nothing, a block that moved changes it.
   uint64_t digest = 0;
   bool covers = false;           // exactly [0, bytes), no hole, no overlap
   uint64_t unwritten_bytes = 0;
   uint64_t shared_bytes = 0;
   uint64_t hole_bytes = 0;
   uint64_t other_bytes = 0;
-  // In 2 MiB pieces aligned both in the file and in the block device: a partition that is itself not aligned is not seen.
+  // In 2 MiB pieces aligned both in the file and in the block device: a partition that is itself not aligned is not
+  // seen.
   uint64_t aligned_bytes = 0;
 };
 
-// Visits the extents of [0, bytes) in order, clipped to it, merged, after FIEMAP_FLAG_SYNC. kUnsupported where there is no FIEMAP
-// (tmpfs); kIo with EUCLEAN if what the kernel says cannot be (no progress, out of order): the loop is bounded.
+// Visits the extents of [0, bytes) in order, clipped to it, merged, after FIEMAP_FLAG_SYNC. kUnsupported where there is
+// no FIEMAP (tmpfs); kIo with EUCLEAN if what the kernel says cannot be (no progress, out of order): the loop is
+// bounded.
 Failure VisitExtents(const File& file, uint64_t bytes, const std::function<void(const Extent&)>& visit);
 
 Failure SummarizeExtents(const File& file, uint64_t bytes, ExtentSummary* out);

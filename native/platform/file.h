@@ -1,5 +1,6 @@
 // An open file. Everything that reaches a store's file other than by mapping goes through here.
-// Calls are complete: EINTR and short transfers are dealt with inside. Safe from several threads at once, but for moves.
+// Calls are complete: EINTR and short transfers are dealt with inside. Safe from several threads at once, but for
+// moves.
 #pragma once
 
 #include <sys/uio.h>
@@ -36,8 +37,9 @@ class File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  // Opens what exists; never creates. A symlink as the last component is refused (kNotRegular), as is a directory for writing.
-  // Never blocks on a FIFO or on another's lease. Anything but a regular file is for the caller to refuse, by Stat.
+  // Opens what exists; never creates. A symlink as the last component is refused (kNotRegular), as is a directory for
+  // writing. Never blocks on a FIFO or on another's lease. Anything but a regular file is for the caller to refuse, by
+  // Stat.
   static Failure Open(const std::string& path, OpenMode mode, File* out);
   // The same, relative to an open directory (a descriptor, or AT_FDCWD).
   static Failure OpenAt(int directory, const std::string& name, OpenMode mode, File* out);
@@ -48,15 +50,16 @@ class File {
   int descriptor() const { return descriptor_; }
   void Close();
 
-  // Reads `bytes` at `offset`, fewer only at the end of the file. `*done` gets the count; without `done`, fewer is kTruncated.
+  // Reads `bytes` at `offset`, fewer only at the end of the file. `*done` gets the count; without `done`, fewer is
+  // kTruncated.
   Failure Pread(void* out, size_t bytes, uint64_t offset, size_t* done = nullptr) const;
 
   // Writes all, to the page cache (on DAX: to the media, unfenced).
   Failure Pwrite(const void* data, size_t bytes, uint64_t offset) const;
   Failure PwriteGather(std::span<const iovec> pieces, uint64_t offset) const;
 
-  // Writes all and makes exactly that durable, in one call: RWF_DSYNC, which leaves other dirty pages of the file alone. Where
-  // the kernel or the file system has no such thing: a write and fdatasync.
+  // Writes all and makes exactly that durable, in one call: RWF_DSYNC, which leaves other dirty pages of the file
+  // alone. Where the kernel or the file system has no such thing: a write and fdatasync.
   // After a failure nothing is known about what is on the device: poison, do not retry.
   Failure PwriteDsync(const void* data, size_t bytes, uint64_t offset) const;
   Failure PwriteGatherDsync(std::span<const iovec> pieces, uint64_t offset) const;
@@ -64,15 +67,16 @@ class File {
   Failure Fdatasync() const;
   Failure Fsync() const;
 
-  // fallocate(2) with `mode`. REQUIRES: the bit 0x80 is not set: since Linux 6.17 it means WRITE_ZEROES. EOPNOTSUPP: kUnsupported.
+  // fallocate(2) with `mode`. REQUIRES: the bit 0x80 is not set: since Linux 6.17 it means WRITE_ZEROES. EOPNOTSUPP:
+  // kUnsupported.
   Failure Fallocate(int mode, uint64_t offset, uint64_t bytes) const;
   Failure Truncate(uint64_t bytes) const;
 
   Failure Stat(FileStat* out) const;
 
-  // An open-file-description lock on the whole file, not waited for: kLocked if there is a conflicting one, also one held by
-  // another `File` of this process. Gone when the file is closed; a forked child shares it until it closes or execs.
-  // The exclusive one needs kReadWrite.
+  // An open-file-description lock on the whole file, not waited for: kLocked if there is a conflicting one, also one
+  // held by another `File` of this process. Gone when the file is closed; a forked child shares it until it closes or
+  // execs. The exclusive one needs kReadWrite.
   Failure LockExclusive() const { return Lock(true); }
   Failure LockShared() const { return Lock(false); }
 

@@ -144,7 +144,8 @@ std::string ReadMountOptions(uint64_t device) {
   if (!ReadTextFile("/proc/self/mountinfo", 1 << 20, &text).ok()) return "";
   const std::string wanted = std::to_string(major(device)) + ":" + std::to_string(minor(device));
   std::string options;
-  // "36 35 98:0 /root /mount rw,noatime master:1 - ext4 /dev/x rw,errors=continue": fields 3, 6, and the third behind the dash.
+  // "36 35 98:0 /root /mount rw,noatime master:1 - ext4 /dev/x rw,errors=continue": fields 3, 6, and the third behind
+  // the dash.
   for (size_t begin = 0, end; begin < text.size(); begin = end + 1) {
     end = std::min(text.find('\n', begin), text.size());
     std::string found;

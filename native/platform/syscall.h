@@ -11,13 +11,13 @@
 
 namespace sealog {
 
-// How many system calls went through this layer since the process began. A test takes the difference around an operation
-// to prove that it made none.
+// How many system calls went through this layer since the process began. A test takes the difference around an
+// operation to prove that it made none.
 uint64_t SyscallCount();
 
-// A fault point: called before each system call with its name (a static string, "pwrite"); the answer is the errno to fail
-// with instead of making the call, 0 to go on. close, munmap and unlink are made all the same, as their callers rely on it.
-// Called on whatever thread makes the call. Returns the hook that was there; nullptr removes it.
+// A fault point: called before each system call with its name (a static string, "pwrite"); the answer is the errno to
+// fail with instead of making the call, 0 to go on. close, munmap and unlink are made all the same, as their callers
+// rely on it. Called on whatever thread makes the call. Returns the hook that was there; nullptr removes it.
 using SyscallHook = int (*)(const char* syscall);
 SyscallHook SetSyscallHook(SyscallHook hook);
 
@@ -39,7 +39,8 @@ auto Syscall(const char* name, Call&& call) -> decltype(call()) {
   return std::forward<Call>(call)();
 }
 
-// The same, made again for as long as it fails with EINTR. An injected EINTR is seen by the caller's loop like a real one.
+// The same, made again for as long as it fails with EINTR. An injected EINTR is seen by the caller's loop like a real
+// one.
 template <class Call>
 auto RestartedSyscall(const char* name, Call&& call) -> decltype(call()) {
   for (;;) {

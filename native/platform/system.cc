@@ -55,7 +55,8 @@ std::string KernelRelease() {
 bool IsSwapFile(uint64_t device, uint64_t inode) {
   std::string text;
   if (!ReadTextFile("/proc/swaps", kProcFileBytesMax, &text).ok()) return false;
-  for (size_t begin = text.find('\n'); begin != std::string::npos; begin = text.find('\n', begin)) {  // skips the heading
+  // From the end of the first line: that is the heading.
+  for (size_t begin = text.find('\n'); begin != std::string::npos; begin = text.find('\n', begin)) {
     ++begin;
     std::string path = Unescape(text.substr(begin, text.find_first_of(" \t\n", begin) - begin));
     struct stat st;

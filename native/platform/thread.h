@@ -16,8 +16,8 @@ class Thread {
   Thread(const Thread&) = delete;
   Thread& operator=(const Thread&) = delete;
 
-  // Runs `body` on a new thread called `name` (at most 15 bytes). All signals but the synchronous ones are blocked in it.
-  // REQUIRES: not running.
+  // Runs `body` on a new thread called `name` (at most 15 bytes). All signals but the synchronous ones are blocked in
+  // it. REQUIRES: not running.
   Failure Start(const char* name, std::function<void()> body);
   // Waits for the end of it. Nothing happens if it is not running.
   void Join();

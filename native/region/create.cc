@@ -19,8 +19,8 @@ namespace {
 
 constexpr uint64_t kBufferBytes = 1 << 20;
 constexpr uint64_t kSyncEveryBytes = 64 << 20;       // bounds what is dirty, and how long an abort waits for the device
-constexpr uint64_t kMemorySliceBytes = 16 << 20;     // of tmpfs, per fallocate: kernels before 6.11 undo one when interrupted
-constexpr size_t kNameBytesMax = 220;                // of the store's name in the temporary one: that stays below NAME_MAX
+constexpr uint64_t kMemorySliceBytes = 16 << 20;     // of tmpfs, per fallocate: one that is interrupted is undone
+constexpr size_t kNameBytesMax = 220;                // of the store's name in the temporary one, to stay below NAME_MAX
 constexpr uint32_t kTableGrowth = 4;
 
 Failure Refusal(Status status, std::string detail) {
@@ -71,7 +71,8 @@ class Unpublished {
   }
   Failure Make(const std::string& name) {
     std::string temporary;
-    Failure failure = directory_.CreateTemporary("." + name.substr(0, kNameBytesMax) + ".sealog-creating-", &temporary, &file_);
+    const std::string prefix = "." + name.substr(0, kNameBytesMax) + ".sealog-creating-";
+    Failure failure = directory_.CreateTemporary(prefix, &temporary, &file_);
     if (failure.ok()) name_ = temporary;
     return failure;
   }
@@ -127,9 +128,9 @@ class Maker {
   }
 
   // One fallocate: contiguous if it can be, and ENOSPC now and not a SIGBUS later.
-  // On tmpfs that is all: its fallocate takes a page of memory for every page of the file, zeroed when first touched (st_blocks
-  // counts them, and FileSystem.TmpfsFallocateReallyTakesThePages stores to each on a full file system). Writing zeros would
-  // only touch them all, for 0.4 s per GiB; populating does that in the background.
+  // On tmpfs that is all: its fallocate takes a page of memory for every page of the file, zeroed when first touched
+  // (st_blocks counts them, and FileSystem.TmpfsFallocateReallyTakesThePages stores to each on a full file system).
+  // Writing zeros would only touch them all, for 0.4 s per GiB; populating does that in the background.
   Failure Allocate(bool* zeroed) {
     const uint64_t bytes = geometry_.region_bytes;
     Failure failure = Report(0);

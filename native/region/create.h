@@ -16,7 +16,7 @@ inline constexpr uint64_t kRegionBytesMax = 1ull << 44;  // 16 TiB: four times t
 struct CreateOptions {
   uint64_t capacity_bytes = 0;  // of the whole file; rounded up to whole segments
   uint32_t segment_bytes = kSegmentBytesDefault;
-  uint32_t table_capacity = 0;  // segments it may grow to; 0: four times the initial count, rounded up to fill META's segments
+  uint32_t table_capacity = 0;  // segments it may grow to; 0: four times the initial ones, rounded up to fill META
   Durability durability = Durability::kSync;
   Domain require_domain = Domain::kAny;
   uint8_t key_codec = 1;
@@ -28,10 +28,10 @@ struct CreateOptions {
 
 // Creates the store at `path`. When it returns ok the file and its name are durable.
 //   kExists: the path is taken, by whatever; it is not touched. kAbsent: no such directory. kNoSpace, kPermission
-//   kInvalid: capacity below META + 8 segments, or numbers that contradict each other. kRequire: told before anything is written
-//   kAborted
-// After a failure nothing is left. After a crash the temporary file may be: `.NAME.sealog-creating-<16 hex digits>`, harmless,
-// locked while its maker lives, and safe to delete when it is not.
+//   kInvalid: capacity below META + 8 segments, or numbers that contradict each other
+//   kRequire: told before anything is written. kAborted
+// After a failure nothing is left. After a crash the temporary file may be: `.NAME.sealog-creating-<16 hex digits>`,
+// harmless, locked while its maker lives, and safe to delete when it is not.
 Failure CreateStore(const std::string& path, const CreateOptions& options);
 
 }  // namespace sealog

@@ -1,4 +1,5 @@
-// Completes META structures: the caller fills the fields, this fills magic and checksum. Decoding is TypeScript's alone.
+// Completes META structures: the caller fills the fields, this fills magic and checksum. Decoding is TypeScript's
+// alone.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,8 @@ Failure Populator::Start(const Mapping& mapping, uint64_t first_offset) {
   const uint64_t bytes = mapping.mapped_bytes();
   const uint64_t first = std::min(first_offset, bytes) & ~uint64_t{kSliceBytes - 1};
   return thread_.Start("sealog-populate", [this, &mapping, bytes, first] {
-    if (Populate(mapping, first, bytes) && Populate(mapping, 0, first)) complete_.store(true, std::memory_order_release);
+    const bool all = Populate(mapping, first, bytes) && Populate(mapping, 0, first);
+    complete_.store(all, std::memory_order_release);
   });
 }
 

@@ -1,5 +1,5 @@
-// Prefaulting in the background: after it, no put takes a page fault (until someone's syncfs write-protects the pages again,
-// which costs one minor fault per 2 MiB). Only for mappings whose stores reach the file: pmem and memory.
+// Prefaulting in the background: after it, no put takes a page fault (until someone's syncfs write-protects the pages
+// again, which costs one minor fault per 2 MiB). Only for mappings whose stores reach the file: pmem and memory.
 #pragma once
 
 #include <atomic>
@@ -21,8 +21,8 @@ class Populator {
   Populator(const Populator&) = delete;
   Populator& operator=(const Populator&) = delete;
 
-  // From `first_offset` (the log's head: it is needed first) to the end, then the rest. REQUIRES: `mapping` outlives this or Stop();
-  // not started before; not a kPrivate mapping, whose pages would all be copied.
+  // From `first_offset` (the log's head: it is needed first) to the end, then the rest. REQUIRES: `mapping` outlives
+  // this or Stop(); not started before; not a kPrivate mapping, whose pages would all be copied.
   Failure Start(const Mapping& mapping, uint64_t first_offset);
 
   // Returns within one slice. Idempotent.
@@ -30,8 +30,8 @@ class Populator {
 
   uint64_t done_bytes() const { return done_bytes_.load(std::memory_order_relaxed); }
   bool complete() const { return complete_.load(std::memory_order_acquire); }
-  // What stopped it, if anything did: kUnsupported (old kernel), kMedia (truncated, bad memory), kNoMemory. Never fatal:
-  // the pages left out fault when they are stored to.
+  // What stopped it, if anything did: kUnsupported (old kernel), kMedia (truncated, bad memory), kNoMemory. Never
+  // fatal: the pages left out fault when they are stored to.
   Status status() const { return status_.load(std::memory_order_acquire); }
   int error_number() const { return error_number_.load(std::memory_order_relaxed); }
 

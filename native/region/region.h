@@ -1,5 +1,5 @@
-// A store file, checked, locked and mapped. Knows no structure in it but the magic of the superblock; META is decoded in
-// TypeScript, the rest by the layers above. Also the umbrella of this layer, see the end.
+// A store file, checked, locked and mapped. Knows no structure in it but the magic of the superblock; META is decoded
+// in TypeScript, the rest by the layers above. Also the umbrella of this layer, see the end.
 #pragma once
 
 #include <cstddef>
@@ -41,15 +41,18 @@ struct RegionInfo {
 
 class Region {
  public:
-  // Addresses reserved at open, as a multiple of the file's size: growth up to there keeps the base. Less if addresses are short.
+  // Addresses reserved at open, as a multiple of the file's size: growth up to there keeps the base. Less if addresses
+  // are short.
   static constexpr uint64_t kReserveFactor = 4;
 
   // Opens, locks (exclusively; shared if read-only), checks and maps. The file is left as it was.
   //   kAbsent, kPermission, kNotRegular (directory, symlink, device, swap file), kLinked, kLocked
-  //   kNotAStore: no superblock magic. kTruncated: there is one, but no store has this size (64 KiB at least, whole 16 KiB)
-  //   kRequire: the domain is weaker. kUnsupported: this CPU lacks the flush asked for. kInvalid: no such flush, or one too weak
-  // Mapping, by domain: pmem kSharedSync; memory, os kShared; disk kPrivate, where the file changes by file() only. A read-only
-  // region is kPrivate always: replay may store to it.
+  //   kNotAStore: no superblock magic
+  //   kTruncated: there is one, but no store has this size (at least 64 KiB, a multiple of 16 KiB)
+  //   kRequire: the domain is weaker
+  //   kUnsupported: this CPU lacks the flush asked for. kInvalid: no such flush, or one too weak
+  // Mapping, by domain: pmem kSharedSync; memory, os kShared; disk kPrivate, where the file changes by file() only. A
+  // read-only region is kPrivate always: replay may store to it.
   static Failure Open(const std::string& path, const RegionOptions& options, std::unique_ptr<Region>* out);
 
   Region(const Region&) = delete;

@@ -36,10 +36,11 @@ struct SealProbe {
 // btrfs and other file systems that move blocks on their own are kAllocated at best.
 Failure ProbeSeal(const File& file, SealProbe* out);
 
-// Refills holes (zeros: what was in them is lost, and the checksums of recovery will say so), writes unwritten extents with their
-// own content, unshares what is shared, fsyncs. `*after` is the probe then: a level that cannot be had is no failure.
-// REQUIRES: opened kReadWrite and locked exclusively; no one stores through a mapping meanwhile (the content is read and written
-// back); no private copies of the pages matter.
+// Refills holes (zeros: what was in them is lost, and the checksums of recovery will say so), writes unwritten extents
+// with their own content, unshares what is shared, fsyncs. `*after` is the probe then: a level that cannot be had is no
+// failure.
+// REQUIRES: opened kReadWrite and locked exclusively; no one stores through a mapping meanwhile (the content is read
+// and written back); no private copies of the pages matter.
 Failure RepairSeal(const File& file, SealProbe* after);
 
 // Writes copy `sequence & 1` of the seal record, durable on return. The other copy stays as it is.

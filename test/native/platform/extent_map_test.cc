@@ -1,4 +1,5 @@
-// Extent maps: impossible ones, a digest that depends on where blocks are and on nothing else, and what real file systems say.
+// Extent maps: impossible ones, a digest that depends on where blocks are and on nothing else, and what real file
+// systems say.
 #include "platform/extent_map.h"
 
 #include <linux/falloc.h>

@@ -1,4 +1,5 @@
-// Files: what is refused at the door, transfers that come back short, locks, and the gate that faults are injected through.
+// Files: what is refused at the door, transfers that come back short, locks, and the gate that faults are injected
+// through.
 #include "platform/file.h"
 
 #include <fcntl.h>
@@ -206,7 +207,9 @@ TEST(Directory, SplitsPaths) {
   EXPECT_EQ(directory + " " + name, ". c");
   ASSERT_TRUE(Directory::Split("/c", &directory, &name));
   EXPECT_EQ(directory + " " + name, "/ c");
-  for (const char* bad : {"", "/", "a/", "a/.", "..", "."}) EXPECT_FALSE(Directory::Split(bad, &directory, &name)) << bad;
+  for (const char* bad : {"", "/", "a/", "a/.", "..", "."}) {
+    EXPECT_FALSE(Directory::Split(bad, &directory, &name)) << bad;
+  }
 }
 
 int RefuseNoReplace(const char* name) { return strcmp(name, "renameat2") == 0 ? EINVAL : 0; }

@@ -1,4 +1,5 @@
-// Places to test in: temporary directories, and file systems mounted from image files (root only). All gone at the end of scope.
+// Places to test in: temporary directories, and file systems mounted from image files (root only). All gone at the end
+// of scope.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +20,7 @@ inline int Shell(const std::string& command) { return system((command + " >/dev/
 class TempDirectory {
  public:
   explicit TempDirectory(const std::string& parent = "/tmp") {
-    std::string pattern = parent + "/sealog-test-XXXXXX";
+    std::string pattern = parent + "/sealog-platform-XXXXXX";
     if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
   }
   ~TempDirectory() {
@@ -39,7 +40,8 @@ class TempDirectory {
 // tmpfs, whether or not /tmp is one.
 inline const char* MemoryDirectory() { return "/dev/shm"; }
 
-// A file system of its own kind: "ext4", "xfs" (reflink=1), "btrfs" from an image of `megabytes` by loop, or "tmpfs" of that size.
+// A file system of its own kind: "ext4", "xfs" (reflink=1), "btrfs" from an image of `megabytes` by loop, or "tmpfs" of
+// that size.
 class Mounted {
  public:
   Mounted(const std::string& kind, int megabytes) {
@@ -57,7 +59,8 @@ class Mounted {
     const std::string options = kind == "ext4" ? "-F -q" : kind == "xfs" ? "-f -q -m reflink=1" : "-f -q";
     if (Shell("command -v mkfs." + kind) != 0) {
       reason_ = "no mkfs." + kind;
-    } else if (Shell("truncate -s " + size + "M '" + image + "' && mkfs." + kind + " " + options + " '" + image + "'") != 0) {
+    } else if (Shell("truncate -s " + size + "M '" + image + "'") != 0 ||
+               Shell("mkfs." + kind + " " + options + " '" + image + "'") != 0) {
       reason_ = "mkfs." + kind + " failed";
     } else if (Shell("mount -t " + kind + " -o loop '" + image + "' '" + mount + "'") != 0) {
       reason_ = "cannot mount " + kind + " by loop";
@@ -70,6 +73,12 @@ class Mounted {
   }
   Mounted(const Mounted&) = delete;
   Mounted& operator=(const Mounted&) = delete;
+
+  // Unmounts and mounts the image again: what is read afterwards comes from it. Not for tmpfs.
+  bool Remount() {
+    mounted_ = Shell("umount '" + path() + "' && mount -o loop '" + (holder_ / "image") + "' '" + path() + "'") == 0;
+    return mounted_;
+  }
 
   bool ok() const { return mounted_; }
   const std::string& reason() const { return reason_; }

@@ -75,7 +75,7 @@ TEST_P(SealTest, ACreatedStoreIsSealedAndStaysSoUnderStoresAndReopening) {
     ASSERT_TRUE(region->file().PwriteDsync("x", 1, 2 << 20).ok());
     ASSERT_TRUE(region->file().Fsync().ok());
   }
-  Shell("umount '" + mounted_.path() + "' && mount -o loop '" + mounted_.path() + "/../image' '" + mounted_.path() + "'");
+  ASSERT_TRUE(mounted_.Remount());
   EXPECT_EQ(Probe(OpenFile(path)).digest, record.extent_digest);
 }
 
