@@ -1,0 +1,66 @@
+// From JavaScript's options to ours, and from our facts to JavaScript's objects. TypeScript has checked the options; what is
+// missing or of another type here becomes zero.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+
+#include "addon/arguments.h"
+#include "addon/session.h"
+
+namespace sealog {
+
+inline double NumberOf(const Napi::Object& o, const char* name) {
+  Napi::Value v = o.Get(name);
+  return v.IsNumber() ? v.As<Napi::Number>().DoubleValue() : 0;
+}
+
+// Clamped to what fits; NaN and negative numbers become 0.
+inline uint64_t CountOf(const Napi::Object& o, const char* name, uint64_t max) {
+  double d = NumberOf(o, name);
+  if (!(d > 0)) return 0;
+  return d >= static_cast<double>(max) ? max : static_cast<uint64_t>(d);
+}
+
+inline bool FlagOf(const Napi::Object& o, const char* name) {
+  Napi::Value v = o.Get(name);
+  return (v.IsBoolean() && v.As<Napi::Boolean>().Value()) || (v.IsNumber() && v.As<Napi::Number>().DoubleValue() != 0);
+}
+
+inline std::string TextOf(const Napi::Object& o, const char* name) {
+  Napi::Value v = o.Get(name);
+  return v.IsString() ? v.As<Napi::String>().Utf8Value() : std::string();
+}
+
+inline Napi::Object ToObject(Napi::Env env, const Failure& f) {
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("status", static_cast<int32_t>(f.status));
+  o.Set("errno", f.error_number);
+  o.Set("syscall", f.syscall);
+  o.Set("offset", static_cast<double>(f.offset));
+  o.Set("detail", f.detail);
+  return o;
+}
+
+// Remembers the failure for lastError() and answers for it.
+inline Napi::Value Answered(Napi::Env env, const Failure& failure) {
+  if (!failure.ok()) Session::Of(env)->last = failure;
+  return Napi::Number::New(env, Answer(failure.status));
+}
+
+inline Napi::Value Answered(Napi::Env env, Status status, const char* detail = "") {
+  return Answered(env, Failure{status, 0, "", 0, detail});
+}
+
+// The entry that argument 0 names; null if it is no handle.
+inline Entry* EntryOf(const Napi::CallbackInfo& info) {
+  if (info.Length() == 0 || !info[0].IsNumber()) return nullptr;
+  return Session::Of(info.Env())->Find(info[0].As<Napi::Number>().Int32Value());
+}
+
+inline Napi::Object ObjectOf(const Napi::CallbackInfo& info, size_t i) {
+  return info.Length() > i && info[i].IsObject() ? info[i].As<Napi::Object>() : Napi::Object::New(info.Env());
+}
+
+}  // namespace sealog

@@ -1,0 +1,334 @@
+#include "addon/hot_calls.h"
+
+#include <cstring>
+
+#include "addon/arguments.h"
+#include "addon/session.h"
+
+namespace sealog {
+namespace {
+
+constexpr int32_t kDeferred = 1;
+
+// A key that came as a string, in UTF-8. Bytes that the codec would write differently are left to TypeScript.
+Status CheckStringKey(uint32_t codec, const uint8_t* key, size_t bytes) {
+  constexpr uint32_t kOrdered = 1, kUtf8 = 2;
+  if (bytes == 0 || (codec != kOrdered && codec != kUtf8)) return Status::kKeyNeedsEncoding;
+  // 0xef may begin U+FFFD, which is what a lone surrogate becomes.
+  bool escaped = false, replaced = false;
+  for (size_t i = 0; i < bytes; ++i) {
+    escaped |= key[i] <= 4;
+    replaced |= key[i] == 0xef;
+  }
+  if (replaced || (codec == kOrdered && (escaped || key[0] < 28))) return Status::kKeyNeedsEncoding;
+  return Status::kOk;
+}
+
+// The arguments of one call: its entry with a running store, and a key.
+class HotCall {
+ public:
+  HotCall(napi_env env, napi_callback_info info) : env_(env) {
+    size_t count = kArgumentsMax;
+    if (napi_get_cb_info(env, info, &count, args_, nullptr, nullptr) != napi_ok || count == 0) return;
+    int32_t handle = -1;
+    if (napi_get_value_int32(env, args_[0], &handle) != napi_ok) return;
+    entry_ = Session::Of(env)->Find(handle);
+    if (entry_ != nullptr && !entry_->store) entry_ = nullptr;
+  }
+
+  bool ok() const { return entry_ != nullptr; }
+  Entry& entry() { return *entry_; }
+  Store& store() { return *entry_->store; }
+  napi_value arg(size_t i) const { return args_[i]; }
+
+  // A number argument as an integer in [0, max]; false if it is not one.
+  bool Integer(size_t i, int64_t max, int64_t* out) const {
+    return napi_get_value_int64(env_, args_[i], out) == napi_ok && *out >= 0 && *out <= max;
+  }
+  bool Flags(size_t i, int32_t* out) const { return napi_get_value_int32(env_, args_[i], out) == napi_ok; }
+  bool Buffer(size_t i, Bytes* out) const { return GetBytes(env_, args_[i], out); }
+
+  Status Key(size_t i, Bytes* key) {
+    size_t bytes = 0;
+    if (napi_get_value_string_utf8(env_, args_[i], reinterpret_cast<char*>(key_), sizeof key_, &bytes) == napi_ok) {
+      if (bytes > kKeyBytesMax) return Status::kKeyTooLarge;
+      *key = {key_, bytes};
+      return CheckStringKey(entry_->key_codec, key_, bytes);
+    }
+    int64_t n = 0;
+    if (!Integer(i, kKeyBytesMax, &n) || n == 0 || static_cast<size_t>(n) > entry_->write_bytes) return Status::kInvalid;
+    *key = {entry_->write, static_cast<size_t>(n)};
+    return Status::kOk;
+  }
+
+  napi_value Number(double value) const {
+    napi_value result = nullptr;
+    napi_create_double(env_, value, &result);
+    return result;
+  }
+  napi_value Small(int32_t value) const {
+    napi_value result = nullptr;
+    napi_create_int32(env_, value, &result);
+    return result;
+  }
+  napi_value Fail(Status status) const { return Small(Answer(status)); }
+  napi_value Closed() const { return Fail(Status::kClosed); }
+  napi_value Version(Status status, uint64_t version) const {
+    return status == Status::kOk ? Number(static_cast<double>(version)) : Fail(status);
+  }
+  napi_value Length(const GetResult& result) const {
+    if (result.status == Status::kOk) return Small(static_cast<int32_t>(result.bytes));
+    if (result.status == Status::kValueOutside && entry_->meta != nullptr) entry_->meta[0] = static_cast<double>(result.bytes);
+    return Fail(result.status);
+  }
+
+ private:
+  static constexpr size_t kArgumentsMax = 8;
+  napi_env env_;
+  napi_value args_[kArgumentsMax] = {};
+  Entry* entry_ = nullptr;
+  uint8_t key_[kKeyBytesMax + 8];
+};
+
+napi_value Put(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Entry& e = call.entry();
+  Bytes key;
+  int64_t start = 0, end = 0;
+  int32_t flags = 0;
+  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Integer(3, static_cast<int64_t>(e.write_bytes), &end) || !call.Integer(2, end, &start) || !call.Flags(4, &flags)) {
+    return call.Fail(Status::kInvalid);
+  }
+  uint64_t version = 0;
+  Bytes value{e.write + start, static_cast<size_t>(end - start)};
+  return call.Version(e.store->Put(kTreeUser, key, value, (flags & kDeferred) != 0, &version), version);
+}
+
+napi_value PutValue(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Bytes key, value;
+  int32_t flags = 0;
+  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Buffer(2, &value) || !call.Flags(3, &flags)) return call.Fail(Status::kInvalid);
+  uint64_t version = 0;
+  return call.Version(call.store().Put(kTreeUser, key, value, (flags & kDeferred) != 0, &version), version);
+}
+
+napi_value Remove(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Bytes key;
+  int32_t flags = 0;
+  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Flags(2, &flags)) return call.Fail(Status::kInvalid);
+  uint64_t version = 0;
+  return call.Version(call.store().Remove(kTreeUser, key, (flags & kDeferred) != 0, &version), version);
+}
+
+template <bool kWithVersion>
+napi_value Get(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Entry& e = call.entry();
+  Bytes key;
+  int64_t offset = 0;
+  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Integer(2, static_cast<int64_t>(e.read_bytes), &offset)) return call.Fail(Status::kInvalid);
+  GetResult result = e.store->Get(kTreeUser, key, e.read + offset, e.read_bytes - static_cast<size_t>(offset));
+  if (kWithVersion && e.meta != nullptr) e.meta[1] = static_cast<double>(result.version);
+  return call.Length(result);
+}
+
+napi_value GetInto(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Bytes key, buffer;
+  int64_t tree = 0;
+  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Buffer(2, &buffer) || !call.Integer(3, kTreeCount - 1, &tree)) return call.Fail(Status::kInvalid);
+  GetResult result = call.store().Get(static_cast<uint32_t>(tree), key, const_cast<uint8_t*>(buffer.data), buffer.size);
+  if (call.entry().meta != nullptr) call.entry().meta[1] = static_cast<double>(result.version);
+  return call.Length(result);
+}
+
+napi_value SnapshotGetInto(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Bytes key, buffer;
+  int64_t snapshot = 0;
+  if (Status s = call.Key(2, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Integer(1, INT64_MAX, &snapshot) || !call.Buffer(3, &buffer)) return call.Fail(Status::kInvalid);
+  GetResult result = call.store().Get(static_cast<uint64_t>(snapshot), kTreeUser, key, const_cast<uint8_t*>(buffer.data), buffer.size);
+  return call.Length(result);
+}
+
+napi_value Has(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Bytes key;
+  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  Status status = call.store().Has(kTreeUser, key);
+  return status == Status::kOk ? call.Small(1) : status == Status::kNotFound ? call.Small(0) : call.Fail(status);
+}
+
+napi_value GetMany(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Bytes keys, out;
+  int64_t bytes = 0, count = 0;
+  if (!call.Buffer(1, &keys) || !call.Integer(2, static_cast<int64_t>(keys.size), &bytes) ||
+      !call.Integer(3, INT32_MAX, &count) || !call.Buffer(4, &out) || call.entry().meta == nullptr) {
+    return call.Fail(Status::kInvalid);
+  }
+  struct Answered {
+    int32_t length;
+    uint32_t zero;
+    double version;
+  };
+  static_assert(sizeof(Answered) == 16);
+  size_t in = 0, used = 0;
+  auto* to = const_cast<uint8_t*>(out.data);
+  int32_t done = 0;
+  for (; done < count; ++done) {
+    uint16_t key_bytes = 0;
+    if (static_cast<size_t>(bytes) - in < sizeof key_bytes) return call.Fail(Status::kInvalid);
+    memcpy(&key_bytes, keys.data + in, sizeof key_bytes);
+    if (static_cast<size_t>(bytes) - in - sizeof key_bytes < key_bytes || key_bytes == 0) return call.Fail(Status::kInvalid);
+    if (out.size - used < sizeof(Answered)) break;
+    GetResult result = call.store().Get(kTreeUser, {keys.data + in + sizeof key_bytes, key_bytes}, to + used + sizeof(Answered),
+                                        out.size - used - sizeof(Answered));
+    // A value that does not fit ends the block; alone in it, it is reported as outside.
+    if (result.status == Status::kValueOutside && done != 0) break;
+    Answered answered{result.status == Status::kOk ? static_cast<int32_t>(result.bytes) : Answer(result.status), 0,
+                      static_cast<double>(result.version)};
+    memcpy(to + used, &answered, sizeof answered);
+    used += RoundUp(sizeof answered + (result.status == Status::kOk ? result.bytes : 0), 8);
+    if (used > out.size) used = out.size;
+    in += sizeof key_bytes + key_bytes;
+  }
+  call.entry().meta[0] = static_cast<double>(in);
+  return call.Small(done);
+}
+
+napi_value Batch(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Bytes ops;
+  int64_t bytes = 0, count = 0;
+  int32_t flags = 0;
+  if (!call.Buffer(1, &ops) || !call.Integer(2, static_cast<int64_t>(ops.size), &bytes) || !call.Integer(3, bytes / 8, &count) ||
+      !call.Flags(4, &flags)) {
+    return call.Fail(Status::kInvalid);
+  }
+  std::vector<Change> changes(static_cast<size_t>(count));
+  const uint8_t* at = ops.data;
+  auto left = static_cast<uint64_t>(bytes);
+  for (Change& change : changes) {
+    struct {
+      uint8_t op, tree;
+      uint16_t key_bytes;
+      uint32_t value_bytes;
+    } head;
+    static_assert(sizeof head == 8);
+    if (left < sizeof head) return call.Fail(Status::kInvalid);
+    memcpy(&head, at, sizeof head);
+    uint64_t payload = uint64_t{head.key_bytes} + head.value_bytes;
+    if (left - sizeof head < payload || (head.op != 1 && head.op != 2)) return call.Fail(Status::kInvalid);
+    change = {static_cast<uint8_t>(head.op == 1 ? kRecordPut : kRecordDel), 0, head.tree,
+              {at + sizeof head, head.key_bytes}, {at + sizeof head + head.key_bytes, head.op == 1 ? head.value_bytes : 0}};
+    at += sizeof head + payload;
+    left -= sizeof head + payload;
+  }
+  uint64_t version = 0;
+  Status status = call.store().Batch(changes.data(), static_cast<uint32_t>(count), (flags & kDeferred) != 0, &version);
+  return call.Version(status, version);
+}
+
+napi_value Commit(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  return call.Fail(call.store().Commit());
+}
+
+// rangeFill and count share the form of their bounds.
+bool ReadRange(HotCall& call, size_t first, KeyRange* range, int32_t* flags) {
+  constexpr int32_t kLowExclusive = 2, kHighInclusive = 4, kHasHigh = 16;
+  int64_t low = 0, high = 0;
+  Entry& e = call.entry();
+  if (!call.Integer(first, kKeyBytesMax + 1, &low) || !call.Integer(first + 1, kKeyBytesMax + 1, &high) ||
+      !call.Flags(first + 2, flags) || static_cast<size_t>(low + high) > e.write_bytes) {
+    return false;
+  }
+  range->low = {e.write, static_cast<size_t>(low)};
+  range->high = {e.write + low, static_cast<size_t>(high)};
+  range->low_exclusive = (*flags & kLowExclusive) != 0;
+  range->high_inclusive = (*flags & kHighInclusive) != 0;
+  range->has_high = (*flags & kHasHigh) != 0;
+  return true;
+}
+
+napi_value RangeFill(napi_env env, napi_callback_info info) {
+  constexpr int32_t kReverse = 1, kNoValues = 8;
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  RangeRequest request;
+  int64_t snapshot = 0, limit = 0;
+  int32_t flags = 0;
+  Bytes out;
+  double* meta = call.entry().meta;
+  if (!call.Integer(1, INT64_MAX, &snapshot) || !ReadRange(call, 2, &request.range, &flags) ||
+      !call.Integer(5, UINT32_MAX, &limit) || !call.Buffer(6, &out) || meta == nullptr) {
+    return call.Fail(Status::kInvalid);
+  }
+  request.snapshot = static_cast<uint64_t>(snapshot);
+  request.reverse = (flags & kReverse) != 0;
+  request.no_values = (flags & kNoValues) != 0;
+  request.limit = static_cast<uint32_t>(limit);
+  request.out = const_cast<uint8_t*>(out.data);
+  request.out_bytes = out.size;
+  RangeResult result = call.store().FillRange(request);
+  meta[0] = result.done ? 1 : 0;
+  meta[1] = static_cast<double>(result.bytes);
+  meta[2] = static_cast<double>(result.snapshot);
+  meta[3] = static_cast<double>(result.needed);
+  return result.status == Status::kOk ? call.Small(static_cast<int32_t>(result.entries)) : call.Fail(result.status);
+}
+
+napi_value Count(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  KeyRange range;
+  int32_t flags = 0;
+  if (!ReadRange(call, 1, &range, &flags)) return call.Fail(Status::kInvalid);
+  uint64_t count = 0;
+  Status status = call.store().Count(range, &count);
+  return call.Version(status, count);
+}
+
+}  // namespace
+
+napi_status DefineHotCalls(napi_env env, napi_value exports) {
+  const napi_property_descriptor calls[] = {
+#define SEALOG_CALL(name, function) {name, nullptr, function, nullptr, nullptr, nullptr, napi_enumerable, nullptr}
+      SEALOG_CALL("put", Put),
+      SEALOG_CALL("putValue", PutValue),
+      SEALOG_CALL("remove", Remove),
+      SEALOG_CALL("get", Get<false>),
+      SEALOG_CALL("getEntry", Get<true>),
+      SEALOG_CALL("getInto", GetInto),
+      SEALOG_CALL("snapshotGetInto", SnapshotGetInto),
+      SEALOG_CALL("has", Has),
+      SEALOG_CALL("getMany", GetMany),
+      SEALOG_CALL("batch", Batch),
+      SEALOG_CALL("commit", Commit),
+      SEALOG_CALL("rangeFill", RangeFill),
+      SEALOG_CALL("count", Count),
+#undef SEALOG_CALL
+  };
+  return napi_define_properties(env, exports, sizeof calls / sizeof calls[0], calls);
+}
+
+}  // namespace sealog

@@ -1,0 +1,216 @@
+#include "addon/cold_calls.h"
+#include "addon/convert.h"
+#include "region/region.h"
+
+namespace sealog {
+namespace {
+
+CreateOptions ToCreateOptions(const Napi::Object& o) {
+  CreateOptions options;
+  options.capacity_bytes = CountOf(o, "capacityBytes", UINT64_MAX);
+  options.segment_bytes = static_cast<uint32_t>(CountOf(o, "segmentBytes", UINT32_MAX));
+  options.table_capacity = static_cast<uint32_t>(CountOf(o, "tableCapacity", UINT32_MAX));
+  options.durability = NumberOf(o, "durability") == 1 ? Durability::kRelaxed : Durability::kSync;
+  options.require_domain = static_cast<Domain>(CountOf(o, "requireDomain", static_cast<uint64_t>(Domain::kPmem)));
+  options.key_codec = static_cast<uint8_t>(CountOf(o, "keyCodec", 255));
+  options.value_codec = static_cast<uint8_t>(CountOf(o, "valueCodec", 255));
+  options.created_by = TextOf(o, "createdBy");
+  if (options.created_by.empty()) options.created_by = "sealog";
+  Napi::Value progress = o.Get("progress");
+  if (progress.IsTypedArray() && progress.As<Napi::TypedArray>().TypedArrayType() == napi_bigint64_array &&
+      progress.As<Napi::TypedArray>().ElementLength() >= 3) {
+    options.progress = progress.As<Napi::BigInt64Array>().Data();
+  }
+  return options;
+}
+
+Napi::Value Create(const Napi::CallbackInfo& info) {
+  std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  return Answered(info.Env(), CreateStore(path, ToCreateOptions(ObjectOf(info, 1))));
+}
+
+class CreateWork : public Napi::AsyncWorker {
+ public:
+  CreateWork(Napi::Env env, std::string path, const Napi::Object& options)
+      : Napi::AsyncWorker(env, "sealog:create"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        path_(std::move(path)),
+        options_(ToCreateOptions(options)) {
+    keep_ = Napi::Persistent(options);  // the progress array is written to meanwhile
+  }
+  Napi::Promise promise() const { return deferred_.Promise(); }
+  void Execute() override { failure_ = CreateStore(path_, options_); }
+  void OnOK() override {
+    Napi::HandleScope scope(Env());
+    Napi::Object result = Napi::Object::New(Env());
+    result.Set("answer", Answer(failure_.status));
+    result.Set("error", failure_.ok() ? Env().Null() : Napi::Value(ToObject(Env(), failure_)));
+    deferred_.Resolve(result);
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference keep_;
+  std::string path_;
+  CreateOptions options_;
+  Failure failure_;
+};
+
+Napi::Value CreateAsync(const Napi::CallbackInfo& info) {
+  std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  auto* work = new CreateWork(info.Env(), std::move(path), ObjectOf(info, 1));
+  Napi::Promise promise = work->promise();
+  work->Queue();
+  return promise;
+}
+
+Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
+  Napi::Object o = ObjectOf(info, 1);
+  RegionOptions options;
+  options.read_only = FlagOf(o, "readOnly");
+  options.durability = NumberOf(o, "durability") == 1 ? Durability::kRelaxed : Durability::kSync;
+  options.require_domain = static_cast<Domain>(CountOf(o, "requireDomain", static_cast<uint64_t>(Domain::kPmem)));
+  options.flush = TextOf(o, "flush");
+  std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  std::unique_ptr<Region> region;
+  if (Failure failure = Region::Open(path, options, &region); !failure.ok()) return Answered(info.Env(), failure);
+  int32_t handle = Session::Of(info.Env())->Open(std::move(region));
+  if (handle < 0) return Answered(info.Env(), Status::kNoMemory, "too many stores are open in this thread");
+  return Napi::Number::New(info.Env(), handle);
+}
+
+Napi::Value Info(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(env, Status::kClosed);
+  const RegionInfo& r = entry->AnyRegion()->info();
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("path", r.path);
+  o.Set("fileBytes", static_cast<double>(r.file_bytes));
+  o.Set("domain", DomainName(r.domain));
+  o.Set("mapSync", r.map_sync);
+  o.Set("dax", r.dax);
+  o.Set("flush", FlushName(r.flush));
+  o.Set("eadr", r.eadr);
+  o.Set("fsName", r.fs_name);
+  Napi::Uint8Array uuid = Napi::Uint8Array::New(env, sizeof r.fs_uuid);
+  memcpy(uuid.Data(), r.fs_uuid, sizeof r.fs_uuid);
+  o.Set("fsUuid", uuid);
+  o.Set("device", static_cast<double>(r.device));
+  o.Set("inode", static_cast<double>(r.inode));
+  o.Set("blockBytes", r.block_bytes);
+  o.Set("readOnly", r.read_only);
+  return o;
+}
+
+Napi::Value ReadRegion(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(env, Status::kClosed);
+  Bytes out;
+  if (info.Length() < 3 || !info[1].IsNumber() || !GetBytes(env, info[2], &out)) return Answered(env, Status::kInvalid);
+  double offset = info[1].As<Napi::Number>().DoubleValue();
+  if (!(offset >= 0) || offset > 9007199254740991.0) return Answered(env, Status::kInvalid);
+  size_t done = 0;
+  Failure failure =
+      entry->AnyRegion()->Read(static_cast<uint64_t>(offset), const_cast<uint8_t*>(out.data), out.size, &done);
+  if (!failure.ok()) return Answered(env, failure);
+  return Napi::Number::New(env, static_cast<double>(done));
+}
+
+Napi::Object ToObject(Napi::Env env, const SealProbe& p) {
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("method", p.method);
+  o.Set("level", static_cast<uint32_t>(p.level));
+  o.Set("extents", static_cast<double>(p.extents));
+  o.Set("digestHi", static_cast<double>(p.digest >> 32));
+  o.Set("digestLo", static_cast<double>(p.digest & 0xffffffffu));
+  o.Set("alignedBytes", static_cast<double>(p.aligned_bytes));
+  o.Set("unwrittenBytes", static_cast<double>(p.unwritten_bytes));
+  o.Set("sharedBytes", static_cast<double>(p.shared_bytes));
+  o.Set("holeBytes", static_cast<double>(p.hole_bytes));
+  o.Set("otherBytes", static_cast<double>(p.other_bytes));
+  o.Set("device", static_cast<double>(p.device));
+  o.Set("inode", static_cast<double>(p.inode));
+  o.Set("generation", static_cast<double>(p.generation));
+  o.Set("immutable", p.immutable);
+  return o;
+}
+
+Napi::Value Probe(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
+  SealProbe probe;
+  if (Failure failure = ProbeSeal(entry->AnyRegion()->file(), &probe); !failure.ok()) return Answered(info.Env(), failure);
+  return ToObject(info.Env(), probe);
+}
+
+Napi::Value Repair(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(env, Status::kClosed);
+  if (entry->AnyRegion()->read_only()) return Answered(env, Status::kReadOnly);
+  Bytes uuid;
+  if (info.Length() < 3 || !GetBytes(env, info[1], &uuid) || uuid.size != 16 || !info[2].IsNumber()) {
+    return Answered(env, Status::kInvalid);
+  }
+  double sequence = info[2].As<Napi::Number>().DoubleValue();
+  if (!(sequence >= 1) || sequence > 9007199254740991.0) return Answered(env, Status::kInvalid);
+  const File& file = entry->AnyRegion()->file();
+  SealProbe after;
+  Failure failure = RepairSeal(file, &after);
+  if (failure.ok()) failure = WriteSealRecord(file, uuid.data, static_cast<uint64_t>(sequence), after);
+  return Answered(env, failure);
+}
+
+Napi::Value Doctor(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  DirectoryFacts f;
+  if (Failure failure = Diagnose(path, &f); !failure.ok()) return Answered(env, failure);
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("fsName", f.fs_name);
+  o.Set("local", f.local);
+  o.Set("overwritesInPlace", f.overwrites_in_place);
+  o.Set("mountOptions", f.mount_options);
+  o.Set("kernelRelease", f.kernel_release);
+  o.Set("blockBytes", f.block_bytes);
+  o.Set("freeBytes", static_cast<double>(f.free_bytes));
+  o.Set("daxAttribute", f.dax_attribute);
+  o.Set("mapSync", f.map_sync);
+  o.Set("mapSyncError", f.map_sync_error);
+  o.Set("flush", FlushName(f.flush));
+  o.Set("eadr", f.eadr);
+  o.Set("fallocate", f.fallocate);
+  o.Set("probeBytes", static_cast<double>(f.probe_bytes));
+  o.Set("allocated", ToObject(env, f.allocated));
+  o.Set("sealed", ToObject(env, f.sealed));
+  o.Set("domainSync", DomainName(f.domain_sync));
+  o.Set("domainRelaxed", DomainName(f.domain_relaxed));
+  o.Set("lease", f.lease);
+  return o;
+}
+
+// A store that is running is cut off as a kill would: no commit, no checkpoint.
+Napi::Value CloseRegion(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
+  Session::Of(info.Env())->Close(info.Env(), entry);
+  return Napi::Number::New(info.Env(), 0);
+}
+
+}  // namespace
+
+void DefineRegionCalls(Napi::Env env, Napi::Object exports) {
+  exports.Set("createStore", Napi::Function::New(env, Create, "createStore"));
+  exports.Set("createStoreAsync", Napi::Function::New(env, CreateAsync, "createStoreAsync"));
+  exports.Set("openRegion", Napi::Function::New(env, OpenRegion, "openRegion"));
+  exports.Set("regionInfo", Napi::Function::New(env, Info, "regionInfo"));
+  exports.Set("readRegion", Napi::Function::New(env, ReadRegion, "readRegion"));
+  exports.Set("probeSeal", Napi::Function::New(env, Probe, "probeSeal"));
+  exports.Set("repairSeal", Napi::Function::New(env, Repair, "repairSeal"));
+  exports.Set("doctor", Napi::Function::New(env, Doctor, "doctor"));
+  exports.Set("closeRegion", Napi::Function::New(env, CloseRegion, "closeRegion"));
+}
+
+}  // namespace sealog

@@ -1,0 +1,181 @@
+#include "addon/cold_calls.h"
+#include "addon/convert.h"
+#include "store/plan.h"
+#include "store/stats.h"
+#include "store/store.h"
+
+namespace sealog {
+namespace {
+
+Store* StoreOf(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryOf(info);
+  return entry == nullptr ? nullptr : entry->store.get();
+}
+
+Napi::Value StartStore(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || !entry->region) return Answered(env, Status::kClosed);
+  Bytes bytes;
+  if (info.Length() < 2 || !GetBytes(env, info[1], &bytes)) return Answered(env, Status::kInvalid);
+  Plan plan;
+  if (Failure failure = ParsePlan(bytes.data, bytes.size, entry->region->bytes(), &plan); !failure.ok()) {
+    return Answered(env, failure);
+  }
+  entry->key_codec = plan.header.key_codec;
+  FlushKind flush = entry->region->info().flush;
+  entry->store = std::make_shared<Store>(std::move(entry->region), flush);
+  return Answered(env, entry->store->Start(std::move(plan)));
+}
+
+Napi::Value Replay(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Store* store = StoreOf(info);
+  if (store == nullptr) return Answered(env, Status::kClosed);
+  Store::ReplayResult r = store->Replay();
+  if (!r.failure.ok()) Session::Of(env)->last = r.failure;
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("answer", Answer(r.failure.status));
+  o.Set("frames", static_cast<double>(r.end.frames));
+  o.Set("records", static_cast<double>(r.end.records));
+  o.Set("bytes", static_cast<double>(r.end.bytes));
+  o.Set("lastLsn", static_cast<double>(r.end.next_lsn - 1));
+  o.Set("segment", r.end.position.segment);
+  o.Set("offset", r.end.position.offset);
+  o.Set("pending", static_cast<double>(r.end.pending));
+  if (r.later.found) {
+    Napi::Object later = Napi::Object::New(env);
+    later.Set("segment", r.later.segment);
+    later.Set("offset", r.later.offset);
+    later.Set("lsn", static_cast<double>(r.later.lsn));
+    later.Set("window", r.later.window);
+    o.Set("later", later);
+  } else {
+    o.Set("later", env.Null());
+  }
+  return o;
+}
+
+Napi::Value Serve(const Napi::CallbackInfo& info) {
+  Store* store = StoreOf(info);
+  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  Napi::Object o = ObjectOf(info, 1);
+  ServeOptions options;
+  options.lsn_jump = FlagOf(o, "lsnJump");
+  options.populate = FlagOf(o, "populate");
+  return Answered(info.Env(), store->Serve(options));
+}
+
+Napi::Value SetBuffers(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
+  Bytes write, read;
+  if (info.Length() < 4 || !GetBytes(env, info[1], &write) || !GetBytes(env, info[2], &read) || !info[3].IsTypedArray() ||
+      info[3].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array ||
+      info[3].As<Napi::TypedArray>().ElementLength() < kMetaNumbers) {
+    return Answered(env, Status::kInvalid);
+  }
+  Session::Of(env)->ReleaseBuffers(env, entry);
+  for (size_t i = 0; i < 3; ++i) napi_create_reference(env, info[i + 1], 1, &entry->buffers[i]);
+  entry->write = const_cast<uint8_t*>(write.data);
+  entry->write_bytes = write.size;
+  entry->read = const_cast<uint8_t*>(read.data);
+  entry->read_bytes = read.size;
+  entry->meta = info[3].As<Napi::Float64Array>().Data();
+  return Napi::Number::New(env, 0);
+}
+
+Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
+  Store* store = StoreOf(info);
+  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  Status status = store->Checkpoint();
+  return status == Status::kOk ? Answered(info.Env(), status) : Answered(info.Env(), status, store->poison().detail.c_str());
+}
+
+Napi::Value Stats(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Store* store = StoreOf(info);
+  if (store == nullptr) return Answered(env, Status::kClosed);
+  if (info.Length() < 2 || !info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    return Answered(env, Status::kInvalid);
+  }
+  StoreStats stats;
+  store->Stats(&stats);
+  auto out = info[1].As<Napi::Float64Array>();
+  size_t count = out.ElementLength() < kStatsCount ? out.ElementLength() : kStatsCount;
+  memcpy(out.Data(), &stats, count * sizeof(double));
+  return Napi::Number::New(env, static_cast<double>(count));
+}
+
+// What made the store refuse durable writes, and where damage was met last: the details behind a hot call's status.
+Napi::Value StoreFailure(const Napi::CallbackInfo& info) {
+  Store* store = StoreOf(info);
+  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  Failure failure = store->poison();
+  if (failure.ok()) failure.offset = store->damaged_offset();
+  return ToObject(info.Env(), failure);
+}
+
+Napi::Value CloseStore(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
+  Status status = entry->store->Close();
+  Failure failure = status == Status::kOk ? Failure{} : entry->store->poison();
+  if (status != Status::kOk && failure.ok()) failure.status = status;
+  Session::Of(env)->Close(env, entry);
+  return Answered(env, failure);
+}
+
+Napi::Value ReleaseSnapshot(const Napi::CallbackInfo& info) {
+  Store* store = StoreOf(info);
+  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  if (info.Length() < 2 || !info[1].IsNumber()) return Answered(info.Env(), Status::kInvalid);
+  store->ReleaseSnapshot(static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()));
+  return Napi::Number::New(info.Env(), 0);
+}
+
+// The device is waited for on a thread of libuv's; the store is kept until that is over, whatever JavaScript does meanwhile.
+class CommitWork : public Napi::AsyncWorker {
+ public:
+  CommitWork(const Napi::Function& callback, std::shared_ptr<Store> store)
+      : Napi::AsyncWorker(callback, "sealog:commit"), store_(std::move(store)) {}
+  void Execute() override { status_ = store_->SyncCommit(); }
+  std::vector<napi_value> GetResult(Napi::Env env) override { return {Napi::Number::New(env, Answer(status_))}; }
+
+ private:
+  std::shared_ptr<Store> store_;
+  Status status_ = Status::kOk;
+};
+
+Napi::Value CommitAsync(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
+  if (info.Length() < 2 || !info[1].IsFunction()) return Answered(env, Status::kInvalid);
+  if (!entry->store->needs_device_sync() || !entry->store->BeginCommit()) {
+    // A fence is all it takes, or there is nothing to do, or nothing can be done.
+    Status status = entry->store->Commit();
+    return status == Status::kOk ? Napi::Number::New(env, 1) : Answered(env, status);
+  }
+  (new CommitWork(info[1].As<Napi::Function>(), entry->store))->Queue();
+  return Napi::Number::New(env, 0);
+}
+
+}  // namespace
+
+void DefineStoreCalls(Napi::Env env, Napi::Object exports) {
+  exports.Set("startStore", Napi::Function::New(env, StartStore, "startStore"));
+  exports.Set("replay", Napi::Function::New(env, Replay, "replay"));
+  exports.Set("serve", Napi::Function::New(env, Serve, "serve"));
+  exports.Set("setBuffers", Napi::Function::New(env, SetBuffers, "setBuffers"));
+  exports.Set("checkpoint", Napi::Function::New(env, Checkpoint, "checkpoint"));
+  exports.Set("storeStats", Napi::Function::New(env, Stats, "storeStats"));
+  exports.Set("storeFailure", Napi::Function::New(env, StoreFailure, "storeFailure"));
+  exports.Set("closeStore", Napi::Function::New(env, CloseStore, "closeStore"));
+  exports.Set("releaseSnapshot", Napi::Function::New(env, ReleaseSnapshot, "releaseSnapshot"));
+  exports.Set("commitAsync", Napi::Function::New(env, CommitAsync, "commitAsync"));
+}
+
+}  // namespace sealog

@@ -1,0 +1,159 @@
+/**
+ * The shape of the addon, call by call. docs/boundary.md says what each does; a result `>= 0` is the answer and `< 0` is
+ * `-Status`. Only types here: binding.ts loads the thing itself.
+ */
+import type { Failure } from './status.ts'
+
+/** {slot, generation}: never an address. A closed or made-up one answers `-Status.Closed`. */
+export type Handle = number
+
+/** A string, where the native side may take it as it is, or the number of key bytes at the start of the write buffer. */
+export type KeyArgument = string | number
+
+export type Domain = 'pmem' | 'disk' | 'os' | 'memory'
+export type FlushMethod = '' | 'clwb' | 'clflushopt' | 'clflush' | 'nt'
+
+export const DurabilityCode = { sync: 0, relaxed: 1 } as const
+export const DomainCode = { any: 0, memory: 1, os: 2, disk: 3, pmem: 4 } as const
+export const KeyCodecCode = { ordered: 1, utf8: 2, binary: 3 } as const
+export const ValueCodecCode = { msgpack: 1, json: 2, string: 3, binary: 4, custom: 255 } as const
+
+export const WriteFlag = { Deferred: 1 } as const
+export const RangeFlag = { Reverse: 1, LowExclusive: 2, HighInclusive: 4, NoValues: 8, HasHigh: 16 } as const
+export const BatchOp = { Put: 1, Del: 2 } as const
+
+export interface NativeCreateOptions {
+  readonly capacityBytes: number
+  readonly segmentBytes: number
+  /** Segments that the table has room for; 0 = default. */
+  readonly tableCapacity: number
+  readonly durability: number
+  readonly requireDomain: number
+  readonly keyCodec: number
+  readonly valueCodec: number
+  readonly flush: FlushMethod
+  /** [0] bytes done, [1] bytes in all, [2] set to 1 by JavaScript to abort. */
+  readonly progress: BigInt64Array
+}
+
+export interface NativeOpenOptions {
+  readonly readOnly: boolean
+  readonly durability: number
+  readonly requireDomain: number
+  readonly flush: FlushMethod
+}
+
+export interface RegionInfo {
+  readonly path: string
+  readonly fileBytes: number
+  readonly domain: Domain
+  readonly mapSync: boolean
+  readonly dax: boolean
+  /** How lines are written back, e.g. 'clwb'. */
+  readonly flush: string
+  readonly eadr: boolean
+  readonly fsName: string
+  /** 16 bytes, zeros where unknown. */
+  readonly fsUuid: Uint8Array
+  readonly device: number
+  readonly inode: number
+  readonly blockBytes: number
+  readonly readOnly: boolean
+}
+
+/** What the block map is now. */
+export interface SealProbe {
+  readonly method: 'fiemap' | 'blocks' | 'none'
+  /** 0 sparse, 1 allocated, 2 sealed. */
+  readonly level: number
+  readonly extents: number
+  /** The 64-bit digest in two halves of 32 bits. */
+  readonly digestHi: number
+  readonly digestLo: number
+  readonly alignedBytes: number
+  readonly unwrittenBytes: number
+  readonly sharedBytes: number
+  readonly holeBytes: number
+  readonly otherBytes: number
+  readonly device: number
+  readonly inode: number
+  readonly generation: number
+  readonly immutable: boolean
+}
+
+/** A valid frame behind the place where replay stopped. */
+export interface LaterFrame {
+  readonly segment: number
+  readonly offset: number
+  readonly lsn: number
+  /** How many frames, this one included, were not known to be durable when it was written. */
+  readonly window: number
+}
+
+export interface ReplayResult {
+  readonly answer: number
+  readonly frames: number
+  readonly records: number
+  readonly bytes: number
+  readonly lastLsn: number
+  /** Where the first invalid frame is: segment, and bytes into it. */
+  readonly segment: number
+  readonly offset: number
+  /** Records of an unfinished transaction that were left out. */
+  readonly pending: number
+  readonly later: LaterFrame | null
+}
+
+export interface ServeOptions {
+  /** 1 after an unclean end: no frame left over from it can then be the expected one. */
+  readonly lsnJump: 0 | 1
+  readonly populate: boolean
+}
+
+/** Everything the addon exports. Hot calls are called as they are, without a wrapper. */
+export interface Native {
+  layout(): Record<string, number>
+  lastError(): Failure | null
+
+  createStore(path: string, options: NativeCreateOptions): number
+  createStoreAsync(path: string, options: NativeCreateOptions): Promise<{ answer: number; error: Failure | null }>
+  openRegion(path: string, options: NativeOpenOptions): Handle
+  regionInfo(handle: Handle): RegionInfo | number
+  readRegion(handle: Handle, offset: number, buffer: Uint8Array): number
+  probeSeal(handle: Handle): SealProbe | number
+  repairSeal(handle: Handle, uuid: Uint8Array, sequence: number): number
+  doctor(directory: string): Record<string, unknown> | number
+  closeRegion(handle: Handle): number
+
+  startStore(handle: Handle, plan: Uint8Array): number
+  replay(handle: Handle): ReplayResult | number
+  serve(handle: Handle, options: ServeOptions): number
+  setBuffers(handle: Handle, write: Uint8Array, read: Uint8Array, meta: Float64Array): number
+  checkpoint(handle: Handle): number
+  storeStats(handle: Handle, out: Float64Array): number
+  closeStore(handle: Handle): number
+  releaseSnapshot(handle: Handle, id: number): number
+
+  put(handle: Handle, key: KeyArgument, start: number, end: number, flags: number): number
+  putValue(handle: Handle, key: KeyArgument, value: Uint8Array, flags: number): number
+  remove(handle: Handle, key: KeyArgument, flags: number): number
+  get(handle: Handle, key: KeyArgument, offset: number): number
+  getInto(handle: Handle, key: KeyArgument, buffer: Uint8Array, tree: number): number
+  getEntry(handle: Handle, key: KeyArgument, offset: number): number
+  has(handle: Handle, key: KeyArgument): number
+  getMany(handle: Handle, keys: Uint8Array, bytes: number, count: number, out: Uint8Array): number
+  batch(handle: Handle, ops: Uint8Array, bytes: number, count: number, flags: number): number
+  commit(handle: Handle): number
+  commitAsync(handle: Handle, callback: (answer: number) => void): number
+  rangeFill(
+    handle: Handle,
+    snapshot: number,
+    lowBytes: number,
+    highBytes: number,
+    flags: number,
+    limit: number,
+    out: Uint8Array,
+  ): number
+  count(handle: Handle, lowBytes: number, highBytes: number, flags: number): number
+  snapshotGetInto(handle: Handle, snapshot: number, key: KeyArgument, buffer: Uint8Array): number
+}

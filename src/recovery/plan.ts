@@ -1,0 +1,206 @@
+import { Status } from '../engine/status.ts'
+import type { CheckpointSlot, LogPosition } from '../layout/checkpoint.ts'
+import { layoutConstants, SegmentType } from '../layout/constants.ts'
+import { decodeSegmentHalf, type SegmentHalf, segmentHalfOffset } from '../layout/segment-table.ts'
+import type { Superblock } from '../layout/superblock.ts'
+import { type MetaChoice, type Refusal, refuse } from './choose.ts'
+
+/** The StorePlan buffer of docs/boundary.md. */
+export const planVersion = 1
+export const planHeaderBytes = 256
+export const planEntryBytes = 32
+export const PlanFlag = { ReadOnly: 1 } as const
+
+export interface PlanOptions {
+  readonly checkpointBytes: number
+  readonly readOnly: boolean
+}
+
+export interface Plan {
+  readonly ok: true
+  readonly buffer: Uint8Array
+  readonly slot: CheckpointSlot
+  /** What was wrong with a newer checkpoint, as clauses. */
+  readonly findings: readonly string[]
+}
+
+/**
+ * Plans the start of a store from its newest checkpoint whose segment table can be trusted.
+ * @param table the segment table: 64 bytes for each segment
+ */
+export function planStore(choice: MetaChoice, table: Uint8Array, options: PlanOptions): Plan | Refusal {
+  const findings: string[] = []
+  let refusal: Refusal | undefined
+  for (const slot of choice.slots) {
+    const planned = planTable(choice, slot, table)
+    if (planned.ok) {
+      const other = choice.slots.find((each) => each !== slot)
+      return {
+        ok: true,
+        buffer: encodePlan(choice.superblock, slot, other?.epoch ?? 0, planned, options),
+        slot,
+        findings,
+      }
+    }
+    refusal ??= planned
+    findings.push(`checkpoint ${slot.sequence} cannot be used: ${planned.detail}`)
+  }
+  return refusal ?? refuse(Status.Corrupt, 0, 'there is no checkpoint')
+}
+
+/** A segment as a checkpoint has it. */
+interface PlannedSegment extends SegmentHalf {
+  readonly half: 0 | 1
+  /** The other half is valid and newer than the checkpoint: one that was cut off has left it, and it must be overwritten. */
+  readonly stale: boolean
+}
+
+/** The segments of a checkpoint, and the greatest epoch of any valid half, cut-off checkpoints included. */
+interface PlannedTable {
+  readonly ok: true
+  readonly segments: readonly PlannedSegment[]
+  readonly epochFloor: number
+}
+
+/** A segment that the checkpoint does not know yet. */
+const unknown: PlannedSegment = {
+  crc: 0,
+  type: SegmentType.Free,
+  flags: 0,
+  epoch: 0,
+  sequence: 0,
+  live: 0,
+  check: 0,
+  half: 0,
+  stale: false,
+}
+
+/** All segments of the store, or why the table does not belong to this checkpoint. */
+function planTable(choice: MetaChoice, slot: CheckpointSlot, table: Uint8Array): PlannedTable | Refusal {
+  const { superblock, seed } = choice
+  const segments: PlannedSegment[] = []
+  let epochFloor = Math.max(...choice.slots.map((each) => each.epoch))
+  let check = 0
+  for (let i = 0; i < superblock.segmentCount; i++) {
+    const halves = ([0, 1] as const)
+      .map((half) => decodeHalf(table, i, half, seed))
+      .filter((half) => half !== undefined)
+    epochFloor = Math.max(epochFloor, ...halves.map((half) => half.epoch))
+    const segment = i < slot.segmentCount ? currentHalf(halves, slot.epoch) : unknown
+    if (segment === undefined)
+      return refuse(Status.Corrupt, segmentHalfOffset(i, 0), `segment ${i} has no valid entry for it`)
+    const wrong = wrongWith(segment, i, superblock)
+    if (wrong !== undefined) return refuse(Status.Corrupt, segmentHalfOffset(i, segment.half), `segment ${i} ${wrong}`)
+    check ^= segment.crc
+    segments.push(segment)
+  }
+  if (check >>> 0 !== slot.tableCheck) {
+    return refuse(Status.Corrupt, layoutConstants.kSegmentTableOffset, 'the segment table does not match it')
+  }
+  for (const cursor of [slot.hot, slot.cold]) {
+    if (cursor && !cursorMatches(cursor, segments[cursor.segment])) {
+      return refuse(Status.Corrupt, segmentHalfOffset(cursor.segment, 0), 'its log cursor is not in that log segment')
+    }
+  }
+  return { ok: true, segments, epochFloor }
+}
+
+type LocatedHalf = SegmentHalf & { readonly half: 0 | 1 }
+
+function decodeHalf(table: Uint8Array, segment: number, half: 0 | 1, seed: number): LocatedHalf | undefined {
+  const start = segmentHalfOffset(segment, half) - layoutConstants.kSegmentTableOffset
+  const decoded = decodeSegmentHalf(
+    table.subarray(start, start + layoutConstants.kSegmentHalfBytes),
+    segment,
+    half,
+    seed,
+  )
+  return decoded.ok ? { ...decoded.value, half } : undefined
+}
+
+/**
+ * Invariant I-META-3: the current half is the valid one with the greatest epoch <= the slot's epoch. A half that is torn or
+ * newer belongs to a checkpoint that did not complete; the table check tells if it was more than that.
+ */
+function currentHalf(halves: readonly LocatedHalf[], epoch: number): PlannedSegment | undefined {
+  const [current] = halves.filter((half) => half.epoch <= epoch).sort((a, b) => b.epoch - a.epoch)
+  return current && { ...current, stale: halves.some((half) => half.epoch > epoch) }
+}
+
+function wrongWith(segment: PlannedSegment, index: number, superblock: Superblock): string | undefined {
+  const isMeta = segment.type === SegmentType.Meta
+  if (isMeta !== index < superblock.metaSegments) return isMeta ? 'cannot be META' : 'must be META'
+  const segmentBytes = 2 ** superblock.segmentBytesLog2
+  const liveMax =
+    segment.type === SegmentType.Leaf
+      ? segmentBytes / layoutConstants.kLeafBytes
+      : segment.type === SegmentType.Inner
+        ? segmentBytes / layoutConstants.kInnerBytes
+        : segmentBytes
+  return segment.live <= liveMax ? undefined : 'has more in use than it holds'
+}
+
+function cursorMatches(cursor: LogPosition, segment: PlannedSegment | undefined): boolean {
+  return segment?.type === SegmentType.Log && segment.sequence === cursor.logSequence && segment.check === cursor.seed
+}
+
+function encodePlan(
+  superblock: Superblock,
+  slot: CheckpointSlot,
+  fallbackEpoch: number,
+  { segments, epochFloor }: PlannedTable,
+  options: PlanOptions,
+): Uint8Array {
+  const buffer = new Uint8Array(planHeaderBytes + segments.length * planEntryBytes)
+  const view = new DataView(buffer.buffer)
+  const u32 = (at: number, value: number): void => {
+    view.setUint32(at, value, true)
+  }
+  const u64 = (at: number, value: number): void => {
+    view.setBigUint64(at, BigInt(value), true)
+  }
+  const cursor = (at: number, position: LogPosition | undefined): void => {
+    u32(at, position?.segment ?? layoutConstants.kSegmentNone)
+    u32(at + 4, position?.offset ?? 0)
+    u64(at + 8, position?.logSequence ?? 0)
+    u32(at + 16, position?.seed ?? 0)
+  }
+
+  u32(0, planVersion)
+  u32(4, options.readOnly ? PlanFlag.ReadOnly : 0)
+  buffer.set(superblock.uuid, 8)
+  u32(24, superblock.segmentBytesLog2)
+  u32(28, superblock.segmentCount)
+  u32(32, superblock.metaSegments)
+  u32(36, superblock.tableCapacity)
+  u64(40, options.checkpointBytes)
+  u64(48, slot.sequence)
+  u64(56, slot.epoch)
+  u64(64, slot.lsn)
+  cursor(72, slot.hot)
+  cursor(96, slot.cold)
+  slot.roots.forEach((root, i) => {
+    const ref = BigInt(root.index) | (BigInt(root.stamp) << BigInt(layoutConstants.kNodeRefIndexBits))
+    view.setBigUint64(120 + i * 24, ref, true)
+    u64(128 + i * 24, root.count)
+  })
+  u64(216, slot.liveBytes)
+  u64(224, slot.nextLogSequence)
+  u32(232, slot.flags)
+  u32(236, superblock.keyCodec)
+  u64(240, fallbackEpoch)
+  u64(248, epochFloor)
+
+  segments.forEach((segment, i) => {
+    const at = planHeaderBytes + i * planEntryBytes
+    view.setUint8(at, segment.type)
+    view.setUint8(at + 1, segment.flags)
+    view.setUint8(at + 2, segment.half)
+    view.setUint8(at + 3, segment.stale ? 1 : 0)
+    u32(at + 4, segment.live)
+    u32(at + 8, segment.check)
+    u64(at + 16, segment.sequence)
+    u64(at + 24, segment.epoch)
+  })
+  return buffer
+}

@@ -1,0 +1,132 @@
+import { check, checkObject, type Engine, type Handle, type RegionInfo, type ReplayResult } from '../engine/engine.ts'
+import { errorFromStatus, Status } from '../engine/status.ts'
+import { isSealogError } from '../errors.ts'
+import { layoutConstants, metaFixedBytes } from '../layout/constants.ts'
+import type { Superblock } from '../layout/superblock.ts'
+import { nativeCreateOptions, nativeOpenOptions } from '../options/native.ts'
+import type { ResolvedOptions } from '../options.ts'
+import { checkSeal } from './check-seal.ts'
+import { chooseMeta, type MetaChoice, type Refusal } from './choose.ts'
+import { classifyLog, type LogEnd } from './classify.ts'
+import { chooseCodecs, type StoreCodecs } from './codecs.ts'
+import { type Plan, planStore } from './plan.ts'
+import type { RecoveryReport, SealReport } from './report.ts'
+
+export type { RecoveryReport, SealReport } from './report.ts'
+
+/** A store that is being served. */
+export interface RecoveredStore extends StoreCodecs {
+  readonly handle: Handle
+  readonly info: RegionInfo
+  readonly superblock: Superblock
+  readonly recovery: RecoveryReport
+  readonly seal: SealReport
+}
+
+/**
+ * Opens the store at `path`, or creates and seals it where there is nothing and the options allow it.
+ * @throws SealogError, TypeError (encodings that differ from the store's)
+ */
+export function openStore(engine: Engine, path: string, options: ResolvedOptions): RecoveredStore {
+  if (!options.errorIfExists) {
+    try {
+      return recoverStore(engine, path, options, false)
+    } catch (error) {
+      if (!isSealogError(error, 'ERR_SEALOG_ABSENT') || !options.createIfMissing) throw error
+    }
+  }
+  check(engine, engine.createStore(path, nativeCreateOptions(options)), { path })
+  return recoverStore(engine, path, options, true)
+}
+
+/**
+ * Recovers the store at `path` and begins to serve it: META is read and chosen from here, then native replays the log. On any
+ * refusal the region is closed again and the file left as it was.
+ * @param created whether this process has just made it
+ * @throws SealogError, TypeError (encodings that differ from the store's)
+ */
+export function recoverStore(engine: Engine, path: string, options: ResolvedOptions, created: boolean): RecoveredStore {
+  const startedMs = performance.now()
+  const context = { path }
+  const handle = check(engine, engine.openRegion(path, nativeOpenOptions(options)), context)
+  try {
+    const info = checkObject(engine, engine.regionInfo(handle), context)
+    const choice = accept(
+      chooseMeta(readAt(engine, path, handle, 0, metaFixedBytes), info.fileBytes, info.readOnly),
+      path,
+    )
+    const codecs = chooseCodecs(choice.superblock, options)
+    const plan = accept(
+      planStore(choice, readTable(engine, path, handle, choice), { ...options, readOnly: info.readOnly }),
+      path,
+    )
+
+    check(engine, engine.startStore(handle, plan.buffer), context)
+    const replay = plan.slot.hot && replayLog(engine, path, handle)
+    const end = classifyLog(plan.slot, replay, 2 ** choice.superblock.segmentBytesLog2)
+    if (end.kind === 'damaged') throw interiorDamage(path, end)
+
+    const seal = checkSeal(engine, handle, info, choice.superblock.uuid, choice.seal)
+    const serveOptions = { lsnJump: end.kind === 'clean' ? 0 : 1, populate: !info.readOnly } as const
+    check(engine, engine.serve(handle, serveOptions), context)
+    const recovery = reportOf(created, end, choice, plan, replay, performance.now() - startedMs)
+    return { handle, info, superblock: choice.superblock, ...codecs, recovery, seal }
+  } catch (error) {
+    engine.closeRegion(handle)
+    throw error
+  }
+}
+
+function accept<T extends { readonly ok: true }>(result: T | Refusal, path: string): T {
+  if (result.ok) return result
+  const { status, offset, detail } = result
+  throw errorFromStatus(status, { status, errno: 0, syscall: '', offset, detail }, { path, report: { offset, detail } })
+}
+
+/** Reads up to `bytes` bytes; fewer at the end of the file. */
+function readAt(engine: Engine, path: string, handle: Handle, offset: number, bytes: number): Uint8Array {
+  const buffer = new Uint8Array(bytes)
+  return buffer.subarray(0, check(engine, engine.readRegion(handle, offset, buffer), { path }))
+}
+
+/** The segment table. Its size was checked against the file's by then. */
+function readTable(engine: Engine, path: string, handle: Handle, { superblock }: MetaChoice): Uint8Array {
+  const bytes = superblock.segmentCount * layoutConstants.kSegmentEntryBytes
+  return readAt(engine, path, handle, layoutConstants.kSegmentTableOffset, bytes)
+}
+
+function replayLog(engine: Engine, path: string, handle: Handle): ReplayResult {
+  const replay = checkObject(engine, engine.replay(handle), { path })
+  check(engine, replay.answer, { path })
+  return replay
+}
+
+function interiorDamage(path: string, end: Extract<LogEnd, { kind: 'damaged' }>): Error {
+  const detail = `the log is damaged at offset ${end.offset}, before a record that was committed later (at ${end.laterOffset})`
+  const failure = { status: Status.Corrupt, errno: 0, syscall: '', offset: end.offset, detail }
+  return errorFromStatus(Status.Corrupt, failure, { path, report: end })
+}
+
+function reportOf(
+  created: boolean,
+  end: LogEnd,
+  choice: MetaChoice,
+  plan: Plan,
+  replay: ReplayResult | undefined,
+  durationMs: number,
+): RecoveryReport {
+  const findings = [...choice.findings, ...plan.findings]
+  return {
+    outcome: created ? 'created' : end.kind === 'clean' ? 'clean' : 'recovered',
+    framesReplayed: replay?.frames ?? 0,
+    recordsReplayed: replay?.records ?? 0,
+    bytesReplayed: replay?.bytes ?? 0,
+    tornAt: end.kind === 'torn' && replay ? end.offset : null,
+    discardedRecords: replay?.pending ?? 0,
+    usedFallback: findings.length > 0,
+    findings,
+    lsn: replay?.lastLsn ?? plan.slot.lsn,
+    checkpoint: plan.slot.sequence,
+    durationMs,
+  }
+}
