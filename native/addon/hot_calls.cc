@@ -174,45 +174,6 @@ napi_value Has(napi_env env, napi_callback_info info) {
   return status == Status::kOk ? call.Small(1) : status == Status::kNotFound ? call.Small(0) : call.Fail(status);
 }
 
-napi_value GetMany(napi_env env, napi_callback_info info) {
-  HotCall call(env, info);
-  if (!call.ok()) return call.Closed();
-  Bytes keys, out;
-  int64_t bytes = 0, count = 0;
-  if (!call.Buffer(1, &keys) || !call.Integer(2, static_cast<int64_t>(keys.size), &bytes) ||
-      !call.Integer(3, INT32_MAX, &count) || !call.Buffer(4, &out) || call.entry().meta == nullptr) {
-    return call.Fail(Status::kInvalid);
-  }
-  struct Answered {
-    int32_t length;
-    uint32_t zero;
-    double version;
-  };
-  static_assert(sizeof(Answered) == 16);
-  size_t in = 0, used = 0;
-  auto* to = const_cast<uint8_t*>(out.data);
-  int32_t done = 0;
-  for (; done < count; ++done) {
-    uint16_t key_bytes = 0;
-    if (static_cast<size_t>(bytes) - in < sizeof key_bytes) return call.Fail(Status::kInvalid);
-    memcpy(&key_bytes, keys.data + in, sizeof key_bytes);
-    if (static_cast<size_t>(bytes) - in - sizeof key_bytes < key_bytes || key_bytes == 0) return call.Fail(Status::kInvalid);
-    if (out.size - used < sizeof(Answered)) break;
-    GetResult result = call.store().Get(kTreeUser, {keys.data + in + sizeof key_bytes, key_bytes}, to + used + sizeof(Answered),
-                                        out.size - used - sizeof(Answered));
-    // A value that does not fit ends the block; alone in it, it is reported as outside.
-    if (result.status == Status::kValueOutside && done != 0) break;
-    Answered answered{result.status == Status::kOk ? static_cast<int32_t>(result.bytes) : Answer(result.status), 0,
-                      static_cast<double>(result.version)};
-    memcpy(to + used, &answered, sizeof answered);
-    used += RoundUp(sizeof answered + (result.status == Status::kOk ? result.bytes : 0), 8);
-    if (used > out.size) used = out.size;
-    in += sizeof key_bytes + key_bytes;
-  }
-  call.entry().meta[0] = static_cast<double>(in);
-  return call.Small(done);
-}
-
 napi_value Batch(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
@@ -321,7 +282,6 @@ napi_status DefineHotCalls(napi_env env, napi_value exports) {
       SEALOG_CALL("getInto", GetInto),
       SEALOG_CALL("snapshotGetInto", SnapshotGetInto),
       SEALOG_CALL("has", Has),
-      SEALOG_CALL("getMany", GetMany),
       SEALOG_CALL("batch", Batch),
       SEALOG_CALL("commit", Commit),
       SEALOG_CALL("rangeFill", RangeFill),

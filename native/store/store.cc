@@ -39,6 +39,7 @@ Store::~Store() {
 }
 
 Failure Store::Start(Plan plan) {
+  if (space_) return {Status::kInvalid, 0, "", 0, "the store was started already"};
   plan_ = std::move(plan);
   const PlanHeader& h = plan_.header;
   uint64_t seeds[2];
@@ -98,6 +99,10 @@ Failure Store::Start(Plan plan) {
 
 Store::ReplayResult Store::Replay() {
   ReplayResult result;
+  if (!space_ || reader_ || serving_) {
+    result.failure = {Status::kInvalid, 0, "", 0, "the log is replayed once, after the store was started"};
+    return result;
+  }
   const PlanHeader& h = plan_.header;
   reader_ = std::make_unique<LogReader>(space_.get(), h.hot, h.lsn + 1);
   if (h.hot.segment == kSegmentNone) {
@@ -139,6 +144,12 @@ Status Store::Applied(const Record& record, uint64_t offset) {
 
 Failure Store::Serve(const ServeOptions& options) {
   const PlanHeader& h = plan_.header;
+  if (!space_ || serving_) return {Status::kInvalid, 0, "", 0, "a store is served once, after it was started"};
+  // A new store has no log yet, and so nothing to replay.
+  if (!reader_) {
+    if (h.hot.segment != kSegmentNone) return {Status::kInvalid, 0, "", 0, "the log was not replayed"};
+    reader_ = std::make_unique<LogReader>(space_.get(), h.hot, h.lsn + 1);
+  }
   const LogReader::End end = reader_->end();
   if (region_->read_only()) {
     serving_ = true;

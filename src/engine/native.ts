@@ -131,6 +131,7 @@ export interface Native {
   setBuffers(handle: Handle, write: Uint8Array, read: Uint8Array, meta: Float64Array): number
   checkpoint(handle: Handle): number
   storeStats(handle: Handle, out: Float64Array): number
+  storeFailure(handle: Handle): Failure | number
   closeStore(handle: Handle): number
   releaseSnapshot(handle: Handle, id: number): number
 
@@ -141,7 +142,6 @@ export interface Native {
   getInto(handle: Handle, key: KeyArgument, buffer: Uint8Array, tree: number): number
   getEntry(handle: Handle, key: KeyArgument, offset: number): number
   has(handle: Handle, key: KeyArgument): number
-  getMany(handle: Handle, keys: Uint8Array, bytes: number, count: number, out: Uint8Array): number
   batch(handle: Handle, ops: Uint8Array, bytes: number, count: number, flags: number): number
   commit(handle: Handle): number
   commitAsync(handle: Handle, callback: (answer: number) => void): number

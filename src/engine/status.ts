@@ -49,6 +49,7 @@ export interface Failure {
 export interface FailureContext {
   readonly path?: string | undefined
   readonly report?: unknown
+  readonly cause?: unknown
 }
 
 /** Code, what happened, and what to do about it. */
@@ -165,6 +166,7 @@ export function errorFromStatus(status: number, failure?: Failure | null, contex
   return new SealogError(code, `${what}${subject}${detail}${failed}; ${remedy}`, {
     path: context.path,
     report: context.report,
+    cause: context.cause,
     ...(failure?.syscall ? { syscall: failure.syscall } : {}),
     ...(failure?.errno ? { errno: -failure.errno } : {}),
     ...(failure?.offset ? { offset: failure.offset } : {}),

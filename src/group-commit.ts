@@ -1,0 +1,75 @@
+import type { NativeSession } from './native-session.ts'
+
+interface Group {
+  readonly promise: Promise<void>
+  resolve(): void
+  reject(error: unknown): void
+}
+
+function newGroup(): Group {
+  let resolve!: () => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  return { promise, resolve, reject }
+}
+
+/**
+ * Group commit: all that is written with a promise in one turn of the event loop becomes durable together, and shares one promise.
+ * Where a fence is enough that happens at the end of the turn; where the device must be waited for, on another thread, and what is
+ * written meanwhile makes the next group (DeWitt et al., SIGMOD 1984).
+ */
+export class GroupCommit {
+  readonly #session: NativeSession
+  #gathering: Group | undefined
+  #inFlight: Group | undefined
+
+  constructor(session: NativeSession) {
+    this.#session = session
+  }
+
+  /** The promise for what has just been written. */
+  join(): Promise<void> {
+    if (this.#gathering === undefined) {
+      this.#gathering = newGroup()
+      if (this.#inFlight === undefined) queueMicrotask(this.#commit)
+    }
+    return this.#gathering.promise
+  }
+
+  /** Resolves when everything written so far is durable. */
+  settled(): Promise<void> {
+    return this.#gathering?.promise ?? this.#inFlight?.promise ?? this.join()
+  }
+
+  /** The store was closed: what was gathered is durable, or `error` says why not. */
+  close(error?: unknown): void {
+    const group = this.#gathering
+    this.#gathering = undefined
+    if (group) this.#end(group, error)
+  }
+
+  readonly #commit = (): void => {
+    const group = this.#gathering
+    if (group === undefined) return
+    this.#gathering = undefined
+    this.#inFlight = group
+    const { engine, handle } = this.#session
+    const answer = engine.commitAsync(handle, this.#committed)
+    if (answer !== 0) this.#committed(answer)
+  }
+
+  readonly #committed = (answer: number): void => {
+    const group = this.#inFlight
+    this.#inFlight = undefined
+    if (group) this.#end(group, answer >= 0 ? undefined : this.#session.failure(answer))
+    if (this.#gathering !== undefined) queueMicrotask(this.#commit)
+  }
+
+  #end(group: Group, error: unknown): void {
+    if (error === undefined) group.resolve()
+    else group.reject(error)
+  }
+}

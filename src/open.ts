@@ -1,0 +1,133 @@
+import { resolve } from 'node:path'
+import { checkObject, loadEngine } from './engine/engine.ts'
+import { errorFromStatus, Status } from './engine/status.ts'
+import { isSealogError, SealogError } from './errors.ts'
+import type { Key } from './codec/keys.ts'
+import { nativeCreateOptions } from './options/native.ts'
+import { type OpenAsyncOptions, type OpenOptions, resolveAsyncOptions, resolveOptions } from './options.ts'
+import { openStore, recoverStore } from './recovery/recover.ts'
+import { Store } from './store.ts'
+
+const extension = '.sealog'
+const progressMs = 50
+
+/** The file of a store: the path, with `.sealog` behind it unless it is there. */
+export function storePath(path: string): string {
+  if (typeof path !== 'string' || path === '') throw new TypeError('The path of a store must be a non-empty string')
+  if (path.includes('\0')) throw new TypeError('The path of a store must not contain a NUL')
+  return resolve(path.endsWith(extension) ? path : path + extension)
+}
+
+/**
+ * Opens the store at `path` (the file `path.sealog`), or creates and seals it where there is none, which takes as long as writing its
+ * capacity. Recovers first if it was not closed properly.
+ * @throws TypeError, RangeError for options; SealogError: ERR_SEALOG_LOCKED, _REQUIRE, _NOT_A_STORE, _VERSION, _TRUNCATED, _CORRUPT,
+ *   _NOT_REGULAR, _LINKED, _NO_SPACE, _PERMISSION, _ABSENT, _EXISTS, _IO, _MEDIA
+ */
+export function open<V = unknown, K = Key>(path: string, options: OpenOptions<V> = {}): Store<V, K> {
+  const resolved = resolveOptions(options)
+  const file = storePath(path)
+  const engine = loadEngine()
+  return new Store<V, K>(engine, file, openStore(engine, file, resolved as never))
+}
+
+/**
+ * As open, with the creation of a new store off the event loop: `onProgress` is told of it, `signal` stops it and leaves nothing
+ * behind.
+ * @throws as open (rejects), and ERR_SEALOG_ABORTED with the signal's reason as its cause
+ */
+export async function openAsync<V = unknown, K = Key>(
+  path: string,
+  options: OpenAsyncOptions<V> = {},
+): Promise<Store<V, K>> {
+  const resolved = resolveAsyncOptions(options)
+  const { onProgress, signal } = options
+  const file = storePath(path)
+  signal?.throwIfAborted()
+  const engine = loadEngine()
+  if (!resolved.errorIfExists) {
+    try {
+      return new Store<V, K>(engine, file, recoverStore(engine, file, resolved as never, false))
+    } catch (error) {
+      if (!isSealogError(error, 'ERR_SEALOG_ABSENT') || !resolved.createIfMissing) throw error
+    }
+  }
+
+  const progress = new BigInt64Array(3)
+  const report = (): void => onProgress?.(Number(progress[0]), Number(progress[1]))
+  const abort = (): void => {
+    progress[2] = 1n
+  }
+  const timer = onProgress ? setInterval(report, progressMs) : undefined
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    const { answer, error } = await engine.createStoreAsync(file, nativeCreateOptions(resolved as never, progress))
+    if (answer === -Status.Aborted) throw errorFromStatus(Status.Aborted, error, { path: file, cause: signal?.reason })
+    // Somebody else may have created it meanwhile: then that one is opened.
+    if (answer < 0 && (answer !== -Status.Exists || resolved.errorIfExists))
+      throw errorFromStatus(-answer, error, { path: file })
+    if (answer === 0) report()
+    return new Store<V, K>(engine, file, recoverStore(engine, file, resolved as never, answer === 0))
+  } finally {
+    clearInterval(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** What a directory gives a store that is created in it. docs/durability.md explains the terms. */
+export interface DirectoryFacts {
+  readonly fsName: string
+  readonly local: boolean
+  readonly overwritesInPlace: boolean
+  readonly mountOptions: string
+  readonly kernelRelease: string
+  readonly blockBytes: number
+  readonly freeBytes: number
+  readonly daxAttribute: boolean
+  readonly mapSync: boolean
+  readonly mapSyncError: string
+  readonly flush: string
+  readonly eadr: boolean
+  readonly fallocate: boolean
+  readonly probeBytes: number
+  readonly allocated: DirectorySeal
+  readonly sealed: DirectorySeal
+  readonly domainSync: string
+  readonly domainRelaxed: string
+  readonly lease: boolean
+}
+
+/** The block map of doctor's probe file: 0 sparse, 1 allocated, 2 sealed. */
+export interface DirectorySeal {
+  readonly method: string
+  readonly level: number
+  readonly extents: number
+  readonly alignedBytes: number
+  readonly unwrittenBytes: number
+  readonly sharedBytes: number
+  readonly holeBytes: number
+  readonly otherBytes: number
+}
+
+/**
+ * Finds out what a directory gives a store, by trying with a file of 8 MiB that is gone afterwards.
+ * @throws SealogError: ERR_SEALOG_ABSENT, _PERMISSION, _NO_SPACE, _IO
+ */
+export function diagnose(directory: string): DirectoryFacts {
+  if (typeof directory !== 'string' || directory === '') throw new TypeError('The directory must be a non-empty string')
+  const engine = loadEngine()
+  try {
+    return checkObject<DirectoryFacts>(
+      engine,
+      engine.doctor(resolve(directory)) as unknown as DirectoryFacts | number,
+      {
+        path: directory,
+      },
+    )
+  } catch (error) {
+    if (!isSealogError(error, 'ERR_SEALOG_ABSENT')) throw error
+    throw new SealogError('ERR_SEALOG_ABSENT', `There is no directory ${directory}; create it, or name another`, {
+      path: directory,
+    })
+  }
+}

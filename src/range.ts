@@ -1,0 +1,281 @@
+import type { Key } from './codec/keys.ts'
+import { Meta, viewOf } from './engine/buffers.ts'
+import { RangeFlag } from './engine/engine.ts'
+import { errorFromStatus, Status } from './engine/status.ts'
+import { keyAreaBytes, type NativeSession } from './native-session.ts'
+
+/** Which keys, in which order, how many. Without bounds: all. */
+export interface RangeOptions<K = Key> {
+  readonly gt?: K
+  readonly gte?: K
+  readonly lt?: K
+  readonly lte?: K
+  /** Strings and byte arrays: keys that begin with it. Arrays: keys that begin with its elements. */
+  readonly prefix?: K
+  /** From the last key to the first. */
+  readonly reverse?: boolean
+  /** At most so many entries. */
+  readonly limit?: number
+}
+
+const rangeOptionNames: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit']
+
+/** Encoded bounds, and the flags that say how to take them. */
+export interface Bounds {
+  readonly low: Uint8Array
+  readonly high: Uint8Array
+  readonly flags: number
+}
+
+const empty = new Uint8Array(0)
+
+/**
+ * Checks range options and encodes their bounds.
+ * @throws TypeError, RangeError, SealogError ERR_SEALOG_KEY_TOO_LARGE
+ */
+export function encodeBounds(session: NativeSession, options: RangeOptions<unknown>): Bounds {
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new TypeError('Range options must be an object')
+  for (const name of Object.keys(options)) {
+    if (!rangeOptionNames.includes(name)) throw new TypeError(`Unknown range option '${name}'`)
+  }
+  if (options.gt !== undefined && options.gte !== undefined)
+    throw new TypeError("Range options 'gt' and 'gte' conflict")
+  if (options.lt !== undefined && options.lte !== undefined)
+    throw new TypeError("Range options 'lt' and 'lte' conflict")
+  if (options.reverse !== undefined && typeof options.reverse !== 'boolean') {
+    throw new TypeError("Range option 'reverse' must be a boolean")
+  }
+  const encode = (key: unknown): Uint8Array =>
+    Uint8Array.prototype.slice.call(session.write, 0, session.keys.encodeKey(key, session.write, 0))
+
+  let low: Uint8Array = empty
+  let high: Uint8Array = empty
+  let flags = options.reverse === true ? RangeFlag.Reverse : 0
+  if (options.gt !== undefined) {
+    low = encode(options.gt)
+    flags |= RangeFlag.LowExclusive
+  } else if (options.gte !== undefined) {
+    low = encode(options.gte)
+  }
+  if (options.lt !== undefined) {
+    high = encode(options.lt)
+    flags |= RangeFlag.HasHigh
+  } else if (options.lte !== undefined) {
+    high = encode(options.lte)
+    flags |= RangeFlag.HasHigh | RangeFlag.HighInclusive
+  }
+  if (options.prefix !== undefined) {
+    const { lowBytes, highBytes } = session.keys.encodePrefix(options.prefix, session.write, 0)
+    const prefixLow = Uint8Array.prototype.slice.call(session.write, 0, lowBytes)
+    const prefixHigh = Uint8Array.prototype.slice.call(session.write, lowBytes, lowBytes + (highBytes ?? 0))
+    // The narrower of the two on each side.
+    if (Buffer.compare(prefixLow, low) > 0) {
+      low = prefixLow
+      flags &= ~RangeFlag.LowExclusive
+    }
+    if (highBytes !== undefined && (!(flags & RangeFlag.HasHigh) || Buffer.compare(prefixHigh, high) <= 0)) {
+      high = prefixHigh
+      flags = (flags | RangeFlag.HasHigh) & ~RangeFlag.HighInclusive
+    }
+  }
+  return { low, high, flags }
+}
+
+/** @throws RangeError for what is no count */
+export function checkLimit(limit: unknown): number {
+  if (limit === undefined) return Infinity
+  if (typeof limit !== 'number') throw new TypeError("Range option 'limit' must be a number")
+  if (limit === Infinity) return limit
+  if (!Number.isSafeInteger(limit) || limit < 0)
+    throw new RangeError("Range option 'limit' must be a count, or Infinity")
+  return limit
+}
+
+/** Puts bounds where native looks for them. */
+export function placeBounds(session: NativeSession, low: Uint8Array, high: Uint8Array): void {
+  if (low.length + high.length > keyAreaBytes) throw errorFromStatus(Status.KeyTooLarge, null, { path: session.path })
+  session.write.set(low, 0)
+  session.write.set(high, low.length)
+}
+
+const blockBytes = 64 * 1024
+const blockEntriesMax = 512
+const entryHeadBytes = 16
+/** Blocks of finished iterators, for the next ones. */
+const spareBlocks: Buffer[] = []
+
+/** What must be given back when an iterator goes, whether it was run to its end, left, or forgotten. */
+interface Held {
+  readonly session: NativeSession
+  snapshot: number
+}
+
+function release(held: Held): void {
+  if (held.snapshot !== 0 && !held.session.closed)
+    held.session.engine.releaseSnapshot(held.session.handle, held.snapshot)
+  held.snapshot = 0
+}
+
+const forgotten = new FinalizationRegistry<Held>(release)
+
+/** How an entry is turned into what the caller iterates over. */
+export type TakeEntry<T> = (
+  block: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  valueStart: number,
+  valueEnd: number,
+  version: number,
+) => T
+
+/**
+ * Iterates over a consistent snapshot of a range: what is written while it runs does not show. The snapshot holds superseded space, so
+ * run an iterator to its end or leave its loop; both release it, as does garbage collection in the end.
+ */
+export class RangeIterator<T> implements IterableIterator<T> {
+  readonly #held: Held
+  readonly #take: TakeEntry<T>
+  readonly #noValues: boolean
+  #bounds: Bounds
+  #left: number
+  #block: Buffer | undefined
+  #view: DataView | undefined
+  #at = 0
+  #entries = 0
+  #done = false
+
+  constructor(session: NativeSession, bounds: Bounds, limit: number, noValues: boolean, take: TakeEntry<T>) {
+    this.#held = { session, snapshot: 0 }
+    this.#bounds = bounds
+    this.#left = limit
+    this.#noValues = noValues
+    this.#take = take
+    forgotten.register(this, this.#held, this.#held)
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<T, undefined> {
+    if (this.#left <= 0) return this.return()
+    if (this.#entries === 0) {
+      if (this.#done || !this.#fill()) return this.return()
+    }
+    this.#held.session.assertOpen()
+    const block = this.#block
+    const view = this.#view
+    if (block === undefined || view === undefined) return this.return()
+    const at = this.#at
+    const keyBytes = view.getUint16(at, true)
+    const outside = view.getUint16(at + 2, true) === 1
+    const valueBytes = view.getUint32(at + 4, true)
+    const keyStart = at + entryHeadBytes
+    const valueStart = keyStart + keyBytes
+    const inBlock = outside || this.#noValues ? 0 : valueBytes
+    this.#at = (valueStart + inBlock + 7) & ~7
+    this.#entries--
+    this.#left--
+    if (outside)
+      return {
+        done: false,
+        value: this.#takeLarge(block, keyStart, valueStart, valueBytes, view.getFloat64(at + 8, true)),
+      }
+    const value = this.#take(
+      block,
+      keyStart,
+      valueStart,
+      valueStart,
+      valueStart + inBlock,
+      view.getFloat64(at + 8, true),
+    )
+    return { done: false, value }
+  }
+
+  return(): { done: true; value: undefined } {
+    this.#done = true
+    this.#left = 0
+    this.#entries = 0
+    if (this.#block && spareBlocks.length < 8) spareBlocks.push(this.#block)
+    this.#block = this.#view = undefined
+    if (this.#held.snapshot !== 0) release(this.#held)
+    forgotten.unregister(this.#held)
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.dispose](): void {
+    this.return()
+  }
+
+  /** Reads the next block; false if there is nothing more. */
+  #fill(): boolean {
+    const { session } = this.#held
+    session.assertOpen()
+    if (this.#block === undefined) {
+      this.#block = spareBlocks.pop() ?? Buffer.allocUnsafeSlow(blockBytes)
+      this.#view = new DataView(this.#block.buffer, this.#block.byteOffset, this.#block.length)
+    }
+    const { low, high, flags } = this.#bounds
+    placeBounds(session, low, high)
+    const { engine, handle, meta } = session
+    const allFlags = flags | (this.#noValues ? RangeFlag.NoValues : 0)
+    const limit = Math.min(this.#left, blockEntriesMax)
+    const answer = engine.rangeFill(handle, this.#held.snapshot, low.length, high.length, allFlags, limit, this.#block)
+    if (answer < 0) {
+      const error = session.failure(answer)
+      this.return()
+      throw error
+    }
+    this.#done = meta[Meta.RangeDone] === 1
+    this.#entries = answer
+    this.#at = 0
+    const snapshot = meta[Meta.RangeSnapshot] ?? 0
+    if (!this.#done) {
+      this.#held.snapshot = snapshot
+      // No more will be asked for: nothing to hold.
+      if (answer >= this.#left) {
+        release(this.#held)
+        this.#done = true
+      } else {
+        this.#bounds = this.#boundsBehind(answer)
+      }
+    }
+    return answer > 0
+  }
+
+  /** The bounds of what is left behind the last of `count` entries in the block. */
+  #boundsBehind(count: number): Bounds {
+    const block = this.#block
+    const view = this.#view
+    if (block === undefined || view === undefined) return this.#bounds
+    let at = 0
+    for (let i = 1; i < count; i++) {
+      const inBlock = view.getUint16(at + 2, true) === 1 || this.#noValues ? 0 : view.getUint32(at + 4, true)
+      at = (at + entryHeadBytes + view.getUint16(at, true) + inBlock + 7) & ~7
+    }
+    const start = at + entryHeadBytes
+    const last = Uint8Array.prototype.slice.call(block, start, start + view.getUint16(at, true))
+    const { low, high, flags } = this.#bounds
+    return flags & RangeFlag.Reverse
+      ? { low, high: last, flags: (flags | RangeFlag.HasHigh) & ~RangeFlag.HighInclusive }
+      : { low: last, high, flags: flags | RangeFlag.LowExclusive }
+  }
+
+  /** A value that was too large for the block is read by itself, from the same state. */
+  #takeLarge(block: Buffer, keyStart: number, keyEnd: number, valueBytes: number, version: number): T {
+    const { session, snapshot } = this.#held
+    const { engine, handle } = session
+    const keyBytes = keyEnd - keyStart
+    const own = Buffer.allocUnsafeSlow(keyBytes + valueBytes)
+    block.copy(own, 0, keyStart, keyEnd)
+    own.copy(session.write, 0, 0, keyBytes)
+    const value = viewOf(own, keyBytes, valueBytes)
+    const answer =
+      snapshot !== 0
+        ? engine.snapshotGetInto(handle, snapshot, keyBytes, value)
+        : engine.getInto(handle, keyBytes, value, 0)
+    if (answer !== valueBytes) throw session.failure(answer < 0 ? answer : -Status.Corrupt)
+    return this.#take(own, 0, keyBytes, keyBytes, keyBytes + valueBytes, version)
+  }
+}

@@ -1,0 +1,99 @@
+import type { Engine, Handle } from './engine/engine.ts'
+import { type NativeStats, statNames } from './engine/stats.ts'
+
+/** Figures of an open store. Counters count from open; bytes are bytes. */
+export interface StoreStats {
+  /** What durability has cost: the writer and the checkpointer together. */
+  readonly persist: {
+    /** Drains: SFENCE, or a write that the device confirmed. */
+    readonly fences: number
+    /** Cache lines written back, or stored past the cache. */
+    readonly lines: number
+    readonly bytes: number
+    /** Waits for the device: 0 in the domains pmem and memory. */
+    readonly syncs: number
+    /** The part of `fences` and `lines` that checkpoints made. */
+    readonly checkpointFences: number
+    readonly checkpointLines: number
+  }
+  readonly entries: number
+  /** Commit sequence number of the last commit, and of the last one known to be durable. */
+  readonly lsn: number
+  readonly durableLsn: number
+  readonly log: {
+    readonly bytes: number
+    readonly frames: number
+    /** Of records that the index refers to. */
+    readonly liveBytes: number
+    /** What the next open would replay now. */
+    readonly tailBytes: number
+  }
+  readonly space: {
+    readonly segments: number
+    readonly free: number
+    readonly log: number
+    readonly leaf: number
+    readonly inner: number
+    /** Share of segments in use, 0 to 1. */
+    readonly fill: number
+  }
+  readonly index: {
+    readonly height: number
+    readonly leaves: number
+    readonly inners: number
+    readonly nodesMade: number
+    readonly nodesCopied: number
+  }
+  readonly checkpoints: { readonly count: number; readonly nodes: number }
+  /** Retired nodes and segments that wait for a checkpoint or a snapshot; the oldest epoch that is pinned. */
+  readonly pins: {
+    readonly waiting: number
+    readonly oldest: number
+    readonly snapshots: number
+    readonly epoch: number
+  }
+  /** Prefaulting: how far it has come, in the domains where it is done. */
+  readonly populate: { readonly bytes: number; readonly complete: boolean }
+  /** Page faults of the whole process since it began. */
+  readonly faults: { readonly minor: number; readonly major: number }
+}
+
+/** Asks native for its figures; undefined if the handle is closed. */
+export function readStats(engine: Engine, handle: Handle): StoreStats | undefined {
+  const numbers = new Float64Array(statNames.length)
+  if (engine.storeStats(handle, numbers) < 0) return undefined
+  const n = Object.fromEntries(statNames.map((name, i) => [name, numbers[i] ?? 0])) as NativeStats
+  return {
+    persist: {
+      fences: n.fences,
+      lines: n.lines,
+      bytes: n.bytes,
+      syncs: n.syncs,
+      checkpointFences: n.checkpointFences,
+      checkpointLines: n.checkpointLines,
+    },
+    entries: n.entries,
+    lsn: n.lsn,
+    durableLsn: n.durableLsn,
+    log: { bytes: n.logBytes, frames: n.logFrames, liveBytes: n.liveBytes, tailBytes: n.tailBytes },
+    space: {
+      segments: n.segments,
+      free: n.freeSegments,
+      log: n.logSegments,
+      leaf: n.leafSegments,
+      inner: n.innerSegments,
+      fill: 1 - n.freeSegments / n.segments,
+    },
+    index: {
+      height: n.treeHeight,
+      leaves: n.leaves,
+      inners: n.inners,
+      nodesMade: n.nodesMade,
+      nodesCopied: n.nodesCopied,
+    },
+    checkpoints: { count: n.checkpoints, nodes: n.checkpointNodes },
+    pins: { waiting: n.waiting, oldest: n.oldestPin, snapshots: n.snapshots, epoch: n.epoch },
+    populate: { bytes: n.populatedBytes, complete: n.populateComplete === 1 },
+    faults: { minor: n.minorFaults, major: n.majorFaults },
+  }
+}
