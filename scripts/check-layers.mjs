@@ -9,7 +9,7 @@ const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 // A unit is a folder or file directly under src/. It may import units further down, and its own row, without cycles.
 const typescriptRows = [
   ['index', 'cli'],
-  ['open', 'store', 'range', 'group-commit', 'stats', 'native-session'],
+  ['open', 'store', 'range', 'batch', 'group-commit', 'stats', 'native-session'],
   ['codec', 'options', 'recovery'],
   ['engine'],
   ['errors', 'layout'],

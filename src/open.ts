@@ -28,7 +28,7 @@ export function open<V = unknown, K = Key>(path: string, options: OpenOptions<V>
   const resolved = resolveOptions(options)
   const file = storePath(path)
   const engine = loadEngine()
-  return new Store<V, K>(engine, file, openStore(engine, file, resolved as never))
+  return new Store<V, K>(engine, file, openStore(engine, file, resolved))
 }
 
 /**
@@ -43,11 +43,11 @@ export async function openAsync<V = unknown, K = Key>(
   const resolved = resolveAsyncOptions(options)
   const { onProgress, signal } = options
   const file = storePath(path)
-  signal?.throwIfAborted()
+  if (signal?.aborted) throw errorFromStatus(Status.Aborted, null, { path: file, cause: signal.reason })
   const engine = loadEngine()
   if (!resolved.errorIfExists) {
     try {
-      return new Store<V, K>(engine, file, recoverStore(engine, file, resolved as never, false))
+      return new Store<V, K>(engine, file, recoverStore(engine, file, resolved, false))
     } catch (error) {
       if (!isSealogError(error, 'ERR_SEALOG_ABSENT') || !resolved.createIfMissing) throw error
     }
@@ -61,13 +61,13 @@ export async function openAsync<V = unknown, K = Key>(
   const timer = onProgress ? setInterval(report, progressMs) : undefined
   signal?.addEventListener('abort', abort, { once: true })
   try {
-    const { answer, error } = await engine.createStoreAsync(file, nativeCreateOptions(resolved as never, progress))
+    const { answer, error } = await engine.createStoreAsync(file, nativeCreateOptions(resolved, progress))
     if (answer === -Status.Aborted) throw errorFromStatus(Status.Aborted, error, { path: file, cause: signal?.reason })
     // Somebody else may have created it meanwhile: then that one is opened.
     if (answer < 0 && (answer !== -Status.Exists || resolved.errorIfExists))
       throw errorFromStatus(-answer, error, { path: file })
     if (answer === 0) report()
-    return new Store<V, K>(engine, file, recoverStore(engine, file, resolved as never, answer === 0))
+    return new Store<V, K>(engine, file, recoverStore(engine, file, resolved, answer === 0))
   } finally {
     clearInterval(timer)
     signal?.removeEventListener('abort', abort)

@@ -34,7 +34,8 @@ export interface OpenOptions<V = unknown> {
   readonly encoding?: ValueEncoding<V>
   /** Log bytes after which a checkpoint is taken. It bounds the time that reopening takes after a crash. Default 2 MiB. */
   readonly checkpointBytes?: number | string
-  /** Advanced: bytes of a segment, a power of two from 16 KiB to 2 MiB (the default); used when the store is created. */
+  /** Advanced: bytes of a segment, a power of two from 16 KiB to 2 MiB (the default); used when the store is created. Small ones are for tests: they
+   * also bound values, to about 1 MiB with 16 KiB, 12 MiB with 64 KiB. */
   readonly segmentBytes?: number | string
   /** Create the store where there is none. Default true. */
   readonly createIfMissing?: boolean

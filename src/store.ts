@@ -1,7 +1,8 @@
-import { keyRoomBytes, type Key } from './codec/keys.ts'
+import { type BatchOperation, PackedBatch, packPut } from './batch.ts'
+import type { Key } from './codec/keys.ts'
 import { valueCodec, type StructureStore, type ValueCodec } from './codec/values.ts'
 import { Meta } from './engine/buffers.ts'
-import { BatchOp, type Domain, type Engine, type Handle, type RegionInfo, WriteFlag } from './engine/engine.ts'
+import { type Domain, type Engine, type Handle, type RegionInfo, WriteFlag } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
 import { GroupCommit } from './group-commit.ts'
 import { layoutConstants } from './layout/constants.ts'
@@ -17,10 +18,6 @@ import {
 } from './range.ts'
 import type { RecoveredStore, RecoveryReport, SealReport } from './recovery/recover.ts'
 import { readStats, type StoreStats } from './stats.ts'
-
-/** One change of a batch. */
-export type BatchOperation<V = unknown, K = Key> =
-  { readonly type: 'put'; readonly key: K; readonly value: V } | { readonly type: 'del'; readonly key: K }
 
 export interface Entry<V = unknown, K = Key> {
   readonly key: K
@@ -43,7 +40,13 @@ const abandoned = new FinalizationRegistry<{ engine: Engine; handle: Handle }>((
   engine.closeStore(handle)
 })
 
-const opHeadBytes = 8
+/** A larger buffer is not kept for the next batch. */
+const spareOpsBytesMax = 4 * 2 ** 20
+
+// eslint-disable-next-line @typescript-eslint/require-await
+async function rejected(error: unknown): Promise<never> {
+  throw error
+}
 
 /**
  * An open store. Synchronous writes are durable when they return; written with a promise, they are visible at once and durable when it
@@ -60,7 +63,7 @@ export class Store<V = unknown, K = Key> {
   readonly #info: RegionInfo
   readonly #seal: SealReport
   readonly #recovery: RecoveryReport
-  #ops = Buffer.allocUnsafeSlow(4096)
+  #spareOps: Buffer | undefined
 
   /** For open and openAsync. */
   constructor(engine: Engine, path: string, recovered: RecoveredStore) {
@@ -114,7 +117,9 @@ export class Store<V = unknown, K = Key> {
 
   /** Writes an entry: visible at once, durable when the promise resolves. Writes of one turn of the event loop share a commit. */
   put(key: K, value: V): Promise<void> {
-    return this.#promised(() => this.#write(key, value, WriteFlag.Deferred))
+    return this.#promised(() => {
+      this.#write(key, value, WriteFlag.Deferred)
+    })
   }
 
   /** Removes an entry. Durable on return. @returns whether there was one */
@@ -136,13 +141,17 @@ export class Store<V = unknown, K = Key> {
 
   /** As batchSync: visible at once as a whole, durable when the promise resolves. */
   batch(operations: Iterable<BatchOperation<V, K>>): Promise<void> {
-    return this.#promised(() => this.#batch(operations, WriteFlag.Deferred))
+    return this.#promised(() => {
+      this.#batch(operations, WriteFlag.Deferred)
+    })
   }
 
   /** Resolves when everything written so far is durable. */
   flush(): Promise<void> {
     return this.#promised(
-      () => this.#session.assertOpen(),
+      () => {
+        this.#session.assertOpen()
+      },
       () => this.#commits.settled(),
     )
   }
@@ -172,6 +181,7 @@ export class Store<V = unknown, K = Key> {
 
   /** The values of several keys, in their order. */
   getMany(keys: Iterable<K>): (V | undefined)[] {
+    this.#session.assertOpen()
     return Array.from(keys, (key) => this.get(key))
   }
 
@@ -263,7 +273,7 @@ export class Store<V = unknown, K = Key> {
       write()
       return then()
     } catch (error) {
-      return Promise.reject(error as Error)
+      return rejected(error)
     }
   }
 
@@ -292,50 +302,15 @@ export class Store<V = unknown, K = Key> {
   #batch(operations: Iterable<BatchOperation<V, K>>, flags: number): void {
     const session = this.#session
     session.assertOpen()
-    let at = 0
-    let count = 0
-    for (const operation of operations) {
-      if (typeof operation !== 'object' || (operation as unknown) === null)
-        throw new TypeError('A batch operation must be an object')
-      at = this.#appendOperation(operation, at)
-      count++
+    // Taken for as long as it is being filled: the caller's iterable, getters and encoders may start another batch meanwhile.
+    const packed = new PackedBatch(this.#spareOps)
+    this.#spareOps = undefined
+    for (const operation of operations) packed.append(session.keys, this.#values, operation)
+    if (packed.count > 0) {
+      const answer = session.engine.batch(session.handle, packed.buffer, packed.bytes, packed.count, flags)
+      if (answer < 0) throw session.failure(answer)
     }
-    if (count === 0) return
-    const answer = session.engine.batch(session.handle, this.#ops, at, count, flags)
-    if (answer < 0) throw session.failure(answer)
-  }
-
-  /** Packs one change behind the others: {u8 op, u8 tree, u16 key bytes, u32 value bytes, key, value}. */
-  #appendOperation(operation: BatchOperation<V, K>, at: number): number {
-    const isPut = operation.type === 'put'
-    if (!isPut && operation.type !== 'del') throw new TypeError("A batch operation's type must be 'put' or 'del'")
-    this.#growOps(at, opHeadBytes + keyRoomBytes)
-    const keyAt = at + opHeadBytes
-    const keyBytes = this.#session.keys.encodeKey(operation.key, this.#ops, keyAt)
-    let end = keyAt + keyBytes
-    if (isPut) {
-      const encoded = this.#values.encodeInto(this.#ops, end, operation.value)
-      if (typeof encoded === 'number') {
-        end = encoded
-      } else {
-        this.#growOps(end, encoded.length)
-        this.#ops.set(encoded, end)
-        end += encoded.length
-      }
-    }
-    const ops = this.#ops
-    ops[at] = isPut ? BatchOp.Put : BatchOp.Del
-    ops[at + 1] = layoutConstants.kTreeUser
-    ops.writeUInt16LE(keyBytes, at + 2)
-    ops.writeUInt32LE(end - keyAt - keyBytes, at + 4)
-    return end
-  }
-
-  #growOps(used: number, more: number): void {
-    if (used + more <= this.#ops.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#ops.length * 2, used + more))
-    this.#ops.copy(grown, 0, 0, used)
-    this.#ops = grown
+    if (packed.buffer.length <= spareOpsBytesMax) this.#spareOps = packed.buffer
   }
 
   #iterate<T>(options: RangeOptions<K>, noValues: boolean, take: TakeEntry<T>): RangeIterator<T> {
@@ -365,13 +340,7 @@ export class Store<V = unknown, K = Key> {
         }
       },
       save: (value) => {
-        const op = Buffer.allocUnsafeSlow(opHeadBytes + key.length + value.length)
-        op[0] = BatchOp.Put
-        op[1] = layoutConstants.kTreeSystem
-        op.writeUInt16LE(key.length, 2)
-        op.writeUInt32LE(value.length, 4)
-        op.set(key, opHeadBytes)
-        op.set(value, opHeadBytes + key.length)
+        const op = packPut(layoutConstants.kTreeSystem, key, value)
         const answer = engine.batch(handle, op, op.length, 1, 0)
         if (answer < 0) throw this.#session.failure(answer)
       },

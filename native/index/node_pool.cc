@@ -12,6 +12,8 @@ namespace {
 
 constexpr uint64_t kSegmentThing = 1ull << 63;  // in Pins: a segment, not a unit
 constexpr uint32_t kUnitShift = 9;
+constexpr size_t kVerifiedTouchedBytes = size_t{4} << 20;
+constexpr size_t kTouchBytes = 4096;
 
 bool TestBit(const uint64_t* bits, uint32_t i) { return (bits[i >> 6] >> (i & 63)) & 1; }
 void SetBit(uint64_t* bits, uint32_t i) { bits[i >> 6] |= 1ull << (i & 63); }
@@ -38,7 +40,10 @@ NodePool::NodePool(Space* space, uint64_t stamp_seed)
   }
   segments_.resize(space->count());
   // calloc, so that the bits of what is never visited take no memory.
-  verified_.reset(static_cast<std::atomic<uint8_t>*>(calloc((units_ + 7) / 8, 1)));
+  const size_t bytes = (units_ + 7) / 8;
+  verified_.reset(static_cast<std::atomic<uint8_t>*>(calloc(bytes, 1)));
+  // Up to 16 GiB of region they are touched now, so that no put takes a page fault for them.
+  for (size_t at = 0; bytes <= kVerifiedTouchedBytes && at < bytes; at += kTouchBytes) verified_[at].store(0);
 }
 
 const NodeHeader* NodePool::Fail(uint64_t ref) {

@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace sealog {
+namespace {
+
+constexpr size_t kSpareLists = 4;
+
+}  // namespace
 
 void Pins::Add(uint64_t epoch) {
   if (!pins_.empty() && pins_.back().epoch == epoch) {
@@ -10,6 +15,9 @@ void Pins::Add(uint64_t epoch) {
     return;
   }
   pins_.push_back({epoch, 1, {}});
+  if (spare_.empty()) return;
+  pins_.back().waiting = std::move(spare_.back());
+  spare_.pop_back();
 }
 
 void Pins::Remove(uint64_t epoch) {
@@ -28,6 +36,8 @@ void Pins::Remove(uint64_t epoch) {
       reclaim_(context_, thing.id);
     }
   }
+  waiting.clear();
+  if (spare_.size() < kSpareLists) spare_.push_back(std::move(waiting));
 }
 
 void Pins::Retire(uint64_t id, uint64_t birth) {

@@ -48,6 +48,8 @@ class Pins {
   void* context_;
   std::vector<Pin> pins_;  // by epoch; few
   uint64_t waiting_ = 0;
+  // Lists of pins that are gone, kept so that the next ones need no fresh memory, and no page fault, in the put path.
+  std::vector<std::vector<Thing>> spare_;
 };
 
 }  // namespace sealog

@@ -17,7 +17,8 @@ export const Meta = {
 } as const
 
 class View extends Uint8Array {}
-Object.setPrototypeOf(View.prototype, Buffer.prototype)
+const bufferPrototype = Buffer.prototype as object
+Object.setPrototypeOf(View.prototype, bufferPrototype)
 // As Node's own pooled Buffers: what is derived from one, and what is printed, is a Buffer.
 Object.defineProperty(View.prototype, 'constructor', { value: Buffer })
 
