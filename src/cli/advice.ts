@@ -77,8 +77,8 @@ const rules: readonly Rule[] = [
     if (local) return undefined
     return warning(
       'not-local',
-      `${nameOr(name)} is not known to be a local file system: that a write is durable is then the word of a server ` +
-        'or of a program, which nothing here can check. Use a local directory for data that must be kept.',
+      `The file system (${name}) is not known to be local: that a write is durable is then the word of a server or of ` +
+        'a program, which nothing here can check. Use a local directory for data that must be kept.',
     )
   },
 
@@ -93,12 +93,12 @@ const rules: readonly Rule[] = [
   function seal({ seal, probe, persistence, fileSystem: { name, overwritesInPlace, fallocate } }) {
     if (seal === 'sealed') return undefined
     if (persistence.sync === 'memory') {
-      return note('no-block-map', `${name} has no block map, so there is nothing to seal, and nothing that could move.`)
+      return note('no-block-map', `${name} has no block map, so there is nothing to seal.`)
     }
     if (!overwritesInPlace) {
       return improve(
         'never-sealed',
-        `A store on ${nameOr(name)} cannot be sealed: the file system may move blocks on its own (copy-on-write, ` +
+        `A store on this file system (${name}) cannot be sealed: it may move blocks on its own (copy-on-write, ` +
           'balance, snapshots). Writes are as durable as elsewhere in their domain, but their latency may jump. ' +
           'ext4 and xfs keep a seal.',
       )
@@ -141,7 +141,7 @@ const rules: readonly Rule[] = [
     if (fallocate) return undefined
     return note(
       'no-fallocate',
-      `${nameOr(name)} has no fallocate: space for a store is taken by writing zeros, and may lie in more pieces.`,
+      `The file system (${name}) has no fallocate: space for a store is taken by writing zeros, and may lie in more pieces.`,
     )
   },
 
@@ -176,10 +176,6 @@ function adviseStore(facts: DirectoryReport, store: StoreReport | null): Advice[
     advice.push(warning('store-findings', `A copy took the place of damaged META: ${store.findings.join('; ')}.`))
   }
   return advice
-}
-
-function nameOr(name: string): string {
-  return name === '' || name === 'unknown' ? 'This' : name
 }
 
 function note(id: Advice['id'], text: string): Advice {

@@ -1,5 +1,5 @@
 import { type Stats, statSync } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { diagnose, type DirectoryFacts, type DirectorySeal, isSealogError, SealogError } from '../index.ts'
 import { advise } from './advice.ts'
 import type { BlockMap, DirectoryReport, DoctorReport } from './report.ts'
@@ -125,6 +125,6 @@ function levelOf(seal: DirectorySeal): BlockMap['level'] {
 
 function domainOf(name: string): DirectoryReport['persistence']['sync'] {
   const domain = (['pmem', 'disk', 'os', 'memory'] as const).find((each) => each === name)
-  if (domain === undefined) throw new TypeError(`Unknown persistence domain '${name}' in ${basename(import.meta.url)}`)
+  if (domain === undefined) throw new TypeError(`Unknown persistence domain '${name}'`)
   return domain
 }

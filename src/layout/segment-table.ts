@@ -1,6 +1,5 @@
 import { epochMax, layoutConstants, SegmentType } from './constants.ts'
-import { crc32c } from './crc32c.ts'
-import { type Decoded, fault, Fields, isBlank } from './fields.ts'
+import { crc32cOfView } from './crc32c.ts'
 
 /** Half of a segment's table entry: native/format/meta.h, `SegmentHalf`. */
 export interface SegmentHalf {
@@ -16,38 +15,55 @@ export interface SegmentHalf {
   readonly check: number
 }
 
+const { kSegmentTableOffset, kSegmentEntryBytes, kSegmentHalfBytes } = layoutConstants
+
 /**
- * Decodes one half of the table entry of a segment.
- * @param bytes 32 of them
- * @param segment its index
- * @param half 0 or 1
- * @param seed of the store's UUID
+ * The halves of a segment table, decoded one at a time into this object: a large store has very many of them, and it is they that
+ * opening it waits for.
  */
-export function decodeSegmentHalf(bytes: Uint8Array, segment: number, half: 0 | 1, seed: number): Decoded<SegmentHalf> {
-  const offset = segmentHalfOffset(segment, half)
-  if (bytes.length < layoutConstants.kSegmentHalfBytes) return fault('short', offset + bytes.length)
-  if (isBlank(bytes)) return fault('blank', offset)
-  const fields = new Fields(bytes, offset)
-  const crc = fields.u32(0)
-  if (crc !== crc32c((seed ^ segment) >>> 0, bytes, 4, layoutConstants.kSegmentHalfBytes))
-    return fault('checksum', offset)
-  const type = fields.u8(4)
-  const epoch = fields.u64(8)
-  fields.require(type <= SegmentType.Inner, 4)
-  fields.require(epoch <= epochMax, 8)
-  return fields.result({
-    crc,
-    type,
-    flags: fields.u8(5),
-    epoch,
-    sequence: fields.u64(16),
-    live: fields.u32(24),
-    check: fields.u32(28),
-  })
+export class SegmentTable implements SegmentHalf {
+  crc = 0
+  type = 0
+  flags = 0
+  epoch = 0
+  sequence = 0
+  live = 0
+  check = 0
+  readonly #view: DataView
+  readonly #seed: number
+
+  /**
+   * @param bytes 64 for each segment
+   * @param seed of the store's UUID
+   */
+  constructor(bytes: Uint8Array, seed: number) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#seed = seed
+  }
+
+  /** Reads half `half` (0 or 1) of a segment's entry. False, with this object's fields left as they were, if it is not valid. */
+  read(segment: number, half: number): boolean {
+    const view = this.#view
+    const at = segment * kSegmentEntryBytes + half * kSegmentHalfBytes
+    if (at + kSegmentHalfBytes > view.byteLength) return false
+    const crc = view.getUint32(at, true)
+    if (crc !== crc32cOfView((this.#seed ^ segment) >>> 0, view, at + 4, at + kSegmentHalfBytes)) return false
+    const type = view.getUint8(at + 4)
+    const epoch = view.getUint32(at + 12, true) * 2 ** 32 + view.getUint32(at + 8, true)
+    const sequence = view.getUint32(at + 20, true) * 2 ** 32 + view.getUint32(at + 16, true)
+    if (type > SegmentType.Inner || epoch === 0 || epoch > epochMax || !Number.isSafeInteger(sequence)) return false
+    this.crc = crc
+    this.type = type
+    this.flags = view.getUint8(at + 5)
+    this.epoch = epoch
+    this.sequence = sequence
+    this.live = view.getUint32(at + 24, true)
+    this.check = view.getUint32(at + 28, true)
+    return true
+  }
 }
 
 /** Where a half is, from the start of the file. */
 export function segmentHalfOffset(segment: number, half: 0 | 1): number {
-  const { kSegmentTableOffset, kSegmentEntryBytes, kSegmentHalfBytes } = layoutConstants
   return kSegmentTableOffset + segment * kSegmentEntryBytes + half * kSegmentHalfBytes
 }

@@ -1,7 +1,7 @@
 import { Status } from '../engine/status.ts'
 import type { CheckpointSlot, LogPosition } from '../layout/checkpoint.ts'
 import { layoutConstants, SegmentType } from '../layout/constants.ts'
-import { decodeSegmentHalf, type SegmentHalf, segmentHalfOffset } from '../layout/segment-table.ts'
+import { segmentHalfOffset, SegmentTable } from '../layout/segment-table.ts'
 import type { Superblock } from '../layout/superblock.ts'
 import { type MetaChoice, type Refusal, refuse } from './choose.ts'
 
@@ -48,86 +48,77 @@ export function planStore(choice: MetaChoice, table: Uint8Array, options: PlanOp
   return refusal ?? refuse(Status.Corrupt, 0, 'there is no checkpoint')
 }
 
-/** A segment as a checkpoint has it. */
-interface PlannedSegment extends SegmentHalf {
-  readonly half: 0 | 1
-  /** The other half is valid and newer than the checkpoint: one that was cut off has left it, and it must be overwritten. */
-  readonly stale: boolean
-}
-
-/** The segments of a checkpoint, and the greatest epoch of any valid half, cut-off checkpoints included. */
+/** The segments of a checkpoint, as the plan has them, and the greatest epoch of any valid half, cut-off checkpoints included. */
 interface PlannedTable {
   readonly ok: true
-  readonly segments: readonly PlannedSegment[]
+  readonly entries: Uint8Array
   readonly epochFloor: number
 }
 
-/** A segment that the checkpoint does not know yet. */
-const unknown: PlannedSegment = {
-  crc: 0,
-  type: SegmentType.Free,
-  flags: 0,
-  epoch: 0,
-  sequence: 0,
-  live: 0,
-  check: 0,
-  half: 0,
-  stale: false,
-}
-
-/** All segments of the store, or why the table does not belong to this checkpoint. */
-function planTable(choice: MetaChoice, slot: CheckpointSlot, table: Uint8Array): PlannedTable | Refusal {
+/**
+ * All segments of the store, or why the table does not belong to this checkpoint.
+ *
+ * Invariant I-META-3: the current half is the valid one with the greatest epoch <= the slot's epoch. A half that is torn or newer belongs
+ * to a checkpoint that did not complete; the table check tells if it was more than that.
+ */
+function planTable(choice: MetaChoice, slot: CheckpointSlot, bytes: Uint8Array): PlannedTable | Refusal {
   const { superblock, seed } = choice
-  const segments: PlannedSegment[] = []
+  const table = new SegmentTable(bytes, seed)
+  const entries = new Uint8Array(superblock.segmentCount * planEntryBytes)
+  const view = new DataView(entries.buffer)
+  const unmatched = [slot.hot, slot.cold].filter((cursor) => cursor !== undefined)
   let epochFloor = Math.max(...choice.slots.map((each) => each.epoch))
   let check = 0
   for (let i = 0; i < superblock.segmentCount; i++) {
-    const halves = ([0, 1] as const)
-      .map((half) => decodeHalf(table, i, half, seed))
-      .filter((half) => half !== undefined)
-    epochFloor = Math.max(epochFloor, ...halves.map((half) => half.epoch))
-    const segment = i < slot.segmentCount ? currentHalf(halves, slot.epoch) : unknown
-    if (segment === undefined)
-      return refuse(Status.Corrupt, segmentHalfOffset(i, 0), `segment ${i} has no valid entry for it`)
-    const wrong = wrongWith(segment, i, superblock)
-    if (wrong !== undefined) return refuse(Status.Corrupt, segmentHalfOffset(i, segment.half), `segment ${i} ${wrong}`)
-    check ^= segment.crc
-    segments.push(segment)
+    let current = -1
+    let currentEpoch = -1
+    let stale = 0
+    for (let half = 0; half < 2; half++) {
+      if (!table.read(i, half)) continue
+      const { epoch } = table
+      if (epoch > epochFloor) epochFloor = epoch
+      if (epoch > slot.epoch) stale = 1
+      else if (epoch > currentEpoch) {
+        current = half
+        currentEpoch = epoch
+      }
+    }
+    // A segment that the checkpoint does not know yet is free: its entry stays zero.
+    if (i >= slot.segmentCount) continue
+    if (current < 0) return refuse(Status.Corrupt, segmentHalfOffset(i, 0), `segment ${i} has no valid entry for it`)
+    table.read(i, current)
+    const wrong = wrongWith(table, i, superblock)
+    if (wrong !== undefined) {
+      return refuse(Status.Corrupt, segmentHalfOffset(i, current === 0 ? 0 : 1), `segment ${i} ${wrong}`)
+    }
+    check ^= table.crc
+    const at = i * planEntryBytes
+    view.setUint8(at, table.type)
+    view.setUint8(at + 1, table.flags)
+    view.setUint8(at + 2, current)
+    view.setUint8(at + 3, stale)
+    view.setUint32(at + 4, table.live, true)
+    view.setUint32(at + 8, table.check, true)
+    putU64(view, at + 16, table.sequence)
+    putU64(view, at + 24, table.epoch)
+    const cursor = unmatched.findIndex((each) => each.segment === i)
+    if (cursor >= 0 && cursorMatches(unmatched[cursor], table)) unmatched.splice(cursor, 1)
   }
   if (check >>> 0 !== slot.tableCheck) {
     return refuse(Status.Corrupt, layoutConstants.kSegmentTableOffset, 'the segment table does not match it')
   }
-  for (const cursor of [slot.hot, slot.cold]) {
-    if (cursor && !cursorMatches(cursor, segments[cursor.segment])) {
-      return refuse(Status.Corrupt, segmentHalfOffset(cursor.segment, 0), 'its log cursor is not in that log segment')
-    }
+  for (const cursor of unmatched) {
+    return refuse(Status.Corrupt, segmentHalfOffset(cursor.segment, 0), 'its log cursor is not in that log segment')
   }
-  return { ok: true, segments, epochFloor }
+  return { ok: true, entries, epochFloor }
 }
 
-type LocatedHalf = SegmentHalf & { readonly half: 0 | 1 }
-
-function decodeHalf(table: Uint8Array, segment: number, half: 0 | 1, seed: number): LocatedHalf | undefined {
-  const start = segmentHalfOffset(segment, half) - layoutConstants.kSegmentTableOffset
-  const decoded = decodeSegmentHalf(
-    table.subarray(start, start + layoutConstants.kSegmentHalfBytes),
-    segment,
-    half,
-    seed,
-  )
-  return decoded.ok ? { ...decoded.value, half } : undefined
+function putU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % 2 ** 32, true)
+  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
 }
 
-/**
- * Invariant I-META-3: the current half is the valid one with the greatest epoch <= the slot's epoch. A half that is torn or
- * newer belongs to a checkpoint that did not complete; the table check tells if it was more than that.
- */
-function currentHalf(halves: readonly LocatedHalf[], epoch: number): PlannedSegment | undefined {
-  const [current] = halves.filter((half) => half.epoch <= epoch).sort((a, b) => b.epoch - a.epoch)
-  return current && { ...current, stale: halves.some((half) => half.epoch > epoch) }
-}
-
-function wrongWith(segment: PlannedSegment, index: number, superblock: Superblock): string | undefined {
+function wrongWith(segment: SegmentTable, index: number, superblock: Superblock): string | undefined {
   const isMeta = segment.type === SegmentType.Meta
   if (isMeta !== index < superblock.metaSegments) return isMeta ? 'cannot be META' : 'must be META'
   const segmentBytes = 2 ** superblock.segmentBytesLog2
@@ -140,24 +131,24 @@ function wrongWith(segment: PlannedSegment, index: number, superblock: Superbloc
   return segment.live <= liveMax ? undefined : 'has more in use than it holds'
 }
 
-function cursorMatches(cursor: LogPosition, segment: PlannedSegment | undefined): boolean {
-  return segment?.type === SegmentType.Log && segment.sequence === cursor.logSequence && segment.check === cursor.seed
+function cursorMatches(cursor: LogPosition | undefined, segment: SegmentTable): boolean {
+  return segment.type === SegmentType.Log && segment.sequence === cursor?.logSequence && segment.check === cursor.seed
 }
 
 function encodePlan(
   superblock: Superblock,
   slot: CheckpointSlot,
   fallbackEpoch: number,
-  { segments, epochFloor }: PlannedTable,
+  { entries, epochFloor }: PlannedTable,
   options: PlanOptions,
 ): Uint8Array {
-  const buffer = new Uint8Array(planHeaderBytes + segments.length * planEntryBytes)
+  const buffer = new Uint8Array(planHeaderBytes + entries.length)
   const view = new DataView(buffer.buffer)
   const u32 = (at: number, value: number): void => {
     view.setUint32(at, value, true)
   }
   const u64 = (at: number, value: number): void => {
-    view.setBigUint64(at, BigInt(value), true)
+    putU64(view, at, value)
   }
   const cursor = (at: number, position: LogPosition | undefined): void => {
     u32(at, position?.segment ?? layoutConstants.kSegmentNone)
@@ -191,16 +182,6 @@ function encodePlan(
   u64(240, fallbackEpoch)
   u64(248, epochFloor)
 
-  segments.forEach((segment, i) => {
-    const at = planHeaderBytes + i * planEntryBytes
-    view.setUint8(at, segment.type)
-    view.setUint8(at + 1, segment.flags)
-    view.setUint8(at + 2, segment.half)
-    view.setUint8(at + 3, segment.stale ? 1 : 0)
-    u32(at + 4, segment.live)
-    u32(at + 8, segment.check)
-    u64(at + 16, segment.sequence)
-    u64(at + 24, segment.epoch)
-  })
+  buffer.set(entries, planHeaderBytes)
   return buffer
 }

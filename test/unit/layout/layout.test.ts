@@ -5,7 +5,7 @@ import { layoutConstants, metaSegments } from '../../../src/layout/constants.ts'
 import { crc32c, storeSeed } from '../../../src/layout/crc32c.ts'
 import type { Decoded } from '../../../src/layout/fields.ts'
 import { decodeSealRecord } from '../../../src/layout/seal.ts'
-import { decodeSegmentHalf, segmentHalfOffset } from '../../../src/layout/segment-table.ts'
+import { SegmentTable, segmentHalfOffset } from '../../../src/layout/segment-table.ts'
 import { decodeSuperblock, superblockCrc } from '../../../src/layout/superblock.ts'
 import {
   encodeHalf,
@@ -44,7 +44,6 @@ const structures: [name: string, bytes: Buffer, decode: (bytes: Uint8Array) => D
   ['a superblock', encodeSuperblock(testSuperblock), (bytes) => decodeSuperblock(bytes, 0), testSuperblock],
   ['a checkpoint slot', encodeSlot(testSlot), (bytes) => decodeCheckpointSlot(bytes, 0, testSeed), testSlot],
   ['a seal record', encodeSealRecord(testSeal), (bytes) => decodeSealRecord(bytes, 1, testSeed), testSeal],
-  ['half a table entry', encodeHalf(half, 6), (bytes) => decodeSegmentHalf(bytes, 6, 0, testSeed), half],
 ]
 
 describe.each(structures)('%s', (_, bytes, decode, value) => {
@@ -124,8 +123,46 @@ describe('fields that cannot be right', () => {
 
   it('of pieces of another store, or of another entry: the checksum', () => {
     expect(decodeCheckpointSlot(encodeSlot(testSlot, 1), 0, testSeed)).toMatchObject({ reason: 'checksum' })
-    expect(decodeSegmentHalf(encodeHalf(half, 6), 7, 0, testSeed)).toMatchObject({ reason: 'checksum' })
-    expect(decodeSegmentHalf(encodeHalf({ ...half, type: 5 }, 6), 6, 0, testSeed)).toMatchObject({ reason: 'field' })
+  })
+})
+
+describe('a segment table', () => {
+  const tableOf = (...entries: Buffer[]): SegmentTable => new SegmentTable(Buffer.concat(entries), testSeed)
+  const blank = Buffer.alloc(layoutConstants.kSegmentHalfBytes)
+
+  it('has the fields of the half that was read', () => {
+    const table = tableOf(blank, blank, blank, encodeHalf(half, 1))
+    expect(table.read(1, 1)).toBe(true)
+    const { crc, type, flags, epoch, sequence, live, check } = table
+    expect({ type, flags, epoch, sequence, live, check }).toMatchObject(half)
+    expect(crc).toBe(encodeHalf(half, 1).readUInt32LE(0))
+    expect(segmentHalfOffset(1, 1)).toBe(32768 + 64 + 32)
+  })
+
+  it('keeps them when the next one does not hold', () => {
+    const table = tableOf(encodeHalf(half, 0), blank)
+    expect(table.read(0, 0)).toBe(true)
+    expect(table.read(0, 1)).toBe(false)
+    expect(table.epoch).toBe(half.epoch)
+  })
+
+  it('refuses a half of another segment or store, an unknown type, an epoch that no checkpoint has, and what is not there', () => {
+    expect(tableOf(encodeHalf(half, 6)).read(0, 0)).toBe(false)
+    expect(new SegmentTable(encodeHalf(half, 0), testSeed + 1).read(0, 0)).toBe(false)
+    expect(tableOf(encodeHalf({ ...half, type: 5 }, 0)).read(0, 0)).toBe(false)
+    expect(tableOf(encodeHalf({ ...half, epoch: 0 }, 0)).read(0, 0)).toBe(false)
+    expect(tableOf(encodeHalf({ ...half, epoch: 2 ** 40 }, 0)).read(0, 0)).toBe(false)
+    expect(tableOf(encodeHalf(half, 0)).read(0, 1)).toBe(false)
+    // A checksum of nothing but zeros is zero where the seed is.
+    expect(new SegmentTable(blank, 0).read(0, 0)).toBe(false)
+  })
+
+  it('never accepts a half with a flipped bit', () => {
+    for (let bit = 0; bit < blank.length * 8; bit++) {
+      const damaged = Buffer.from(encodeHalf(half, 0))
+      damaged[bit >> 3]! ^= 1 << (bit & 7)
+      expect(tableOf(damaged).read(0, 0)).toBe(false)
+    }
   })
 })
 
