@@ -1,5 +1,5 @@
 import type { Domain, FlushMethod } from './engine/engine.ts'
-import { layoutConstants, segmentCountMax } from './layout/constants.ts'
+import { layoutConstants, metaSegments, segmentCountMax } from './layout/constants.ts'
 import { parseBytes } from './options/bytes.ts'
 import { nearest } from './options/nearest.ts'
 
@@ -35,7 +35,7 @@ export interface OpenOptions<V = unknown> {
   /** Log bytes after which a checkpoint is taken. It bounds the time that reopening takes after a crash. Default 2 MiB. */
   readonly checkpointBytes?: number | string
   /** Advanced: bytes of a segment, a power of two from 16 KiB to 2 MiB (the default); used when the store is created. Small ones are for tests: they
-   * also bound values, to about 1 MiB with 16 KiB, 12 MiB with 64 KiB. */
+   * also bound values, to 2 MiB with 32 KiB, 12 MiB with 64 KiB. */
   readonly segmentBytes?: number | string
   /** Create the store where there is none. Default true. */
   readonly createIfMissing?: boolean
@@ -69,8 +69,8 @@ export interface ResolvedOptions<V = unknown> {
 }
 
 export const capacityBytesDefault = 256 * 2 ** 20
-/** META, one segment of each kind in use, and room for the cleaner. */
-export const capacitySegmentsMin = 8
+/** Beside META: one segment of each kind in use, and room for the cleaner. kFreeSegmentsMin of native/region/create.h. */
+export const freeSegmentsMin = 8
 export const checkpointBytesDefault = 2 * 2 ** 20
 export const checkpointBytesMin = 64 * 2 ** 10
 
@@ -150,12 +150,19 @@ function resolve<V>(options: OpenOptions<V>, names: readonly string[]): Resolved
   }
 }
 
+/** The least store there can be: META, which has table entries for four times its segments, and those that are free at first. */
+function segmentsMin(segmentBytes: number): number {
+  let segments = freeSegmentsMin + 1
+  while (segments < metaSegments(segmentBytes, segments * 4) + freeSegmentsMin) segments++
+  return segments
+}
+
 /** Rounded up to whole segments. */
 function capacity(value: number | string | undefined, segmentBytes: number): number {
   const asked = bytes('capacity', value, capacityBytesDefault)
   const segments = Math.ceil(asked / segmentBytes)
-  if (segments < capacitySegmentsMin || segments > segmentCountMax) {
-    const [least, most] = [capacitySegmentsMin * segmentBytes, segmentCountMax * segmentBytes]
+  if (segments < segmentsMin(segmentBytes) || segments > segmentCountMax) {
+    const [least, most] = [segmentsMin(segmentBytes) * segmentBytes, segmentCountMax * segmentBytes]
     throw new RangeError(`Option 'capacity' must be from ${least} to ${most} bytes with these segments, not ${asked}`)
   }
   return segments * segmentBytes

@@ -160,37 +160,36 @@ export class RangeIterator<T> implements IterableIterator<T> {
 
   next(): IteratorResult<T, undefined> {
     if (this.#left <= 0) return this.return()
-    if (this.#entries === 0) {
-      if (this.#done || !this.#fill()) return this.return()
+    if (this.#entries === 0 && (this.#done || !this.#fill())) return this.return()
+    try {
+      return { done: false, value: this.#takeNext() }
+    } catch (error) {
+      // A loop does not call return() for an iterator that throws.
+      this.return()
+      throw error
     }
+  }
+
+  #takeNext(): T {
     this.#held.session.assertOpen()
     const block = this.#block
     const view = this.#view
-    if (block === undefined || view === undefined) return this.return()
+    if (block === undefined || view === undefined) throw errorFromStatus(Status.Closed)
     const at = this.#at
     const keyBytes = view.getUint16(at, true)
     const outside = view.getUint16(at + 2, true) === 1
     const valueBytes = view.getUint32(at + 4, true)
+    const version = view.getFloat64(at + 8, true)
     const keyStart = at + entryHeadBytes
     const valueStart = keyStart + keyBytes
     const inBlock = outside || this.#noValues ? 0 : valueBytes
     this.#at = (valueStart + inBlock + 7) & ~7
     this.#entries--
     this.#left--
-    if (outside)
-      return {
-        done: false,
-        value: this.#takeLarge(block, keyStart, valueStart, valueBytes, view.getFloat64(at + 8, true)),
-      }
-    const value = this.#take(
-      block,
-      keyStart,
-      valueStart,
-      valueStart,
-      valueStart + inBlock,
-      view.getFloat64(at + 8, true),
-    )
-    return { done: false, value }
+    if (!outside) return this.#take(block, keyStart, valueStart, valueStart, valueStart + inBlock, version)
+    const value = this.#takeLarge(block, keyStart, valueStart, valueBytes, version)
+    if (this.#done) release(this.#held)
+    return value
   }
 
   return(): { done: true; value: undefined } {
@@ -235,8 +234,9 @@ export class RangeIterator<T> implements IterableIterator<T> {
       this.#held.snapshot = snapshot
       // No more will be asked for: nothing to hold.
       if (answer >= this.#left) {
-        release(this.#held)
         this.#done = true
+        // But a value that was left out is still to be read from it; only the first of a block can be.
+        if (this.#view?.getUint16(2, true) !== 1) release(this.#held)
       } else {
         this.#bounds = this.#boundsBehind(answer)
       }

@@ -130,7 +130,8 @@ export class Store<V = unknown, K = Key> {
   /** Removes an entry: invisible at once, durable when the promise resolves. @returns whether there was one */
   async remove(key: K): Promise<boolean> {
     const removed = this.#remove(key, WriteFlag.Deferred)
-    if (removed) await this.#commits.join()
+    // Absent perhaps only by a remove that is not durable yet: then this one waits for it.
+    await (removed ? this.#commits.join() : this.#commits.settled())
     return removed
   }
 
@@ -260,8 +261,11 @@ export class Store<V = unknown, K = Key> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.closed) await this.flush()
-    this.close()
+    try {
+      if (!this.closed && !this.#info.readOnly) await this.flush()
+    } finally {
+      this.close()
+    }
   }
 
   // --- inside -------------------------------------------------------------------------------------------------------------

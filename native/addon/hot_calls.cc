@@ -103,7 +103,8 @@ napi_value Put(napi_env env, napi_callback_info info) {
   }
   uint64_t version = 0;
   Bytes value{e.write + start, static_cast<size_t>(end - start)};
-  return call.Version(e.store->Put(kTreeUser, key, value, (flags & kDeferred) != 0, &version), version);
+  Status status = e.store->Put(kTreeUser, key, value, (flags & kDeferred) != 0, &version);
+  return call.Version(status, version);
 }
 
 napi_value PutValue(napi_env env, napi_callback_info info) {
@@ -114,7 +115,8 @@ napi_value PutValue(napi_env env, napi_callback_info info) {
   if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Buffer(2, &value) || !call.Flags(3, &flags)) return call.Fail(Status::kInvalid);
   uint64_t version = 0;
-  return call.Version(call.store().Put(kTreeUser, key, value, (flags & kDeferred) != 0, &version), version);
+  Status status = call.store().Put(kTreeUser, key, value, (flags & kDeferred) != 0, &version);
+  return call.Version(status, version);
 }
 
 napi_value Remove(napi_env env, napi_callback_info info) {
@@ -125,7 +127,8 @@ napi_value Remove(napi_env env, napi_callback_info info) {
   if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Flags(2, &flags)) return call.Fail(Status::kInvalid);
   uint64_t version = 0;
-  return call.Version(call.store().Remove(kTreeUser, key, (flags & kDeferred) != 0, &version), version);
+  Status status = call.store().Remove(kTreeUser, key, (flags & kDeferred) != 0, &version);
+  return call.Version(status, version);
 }
 
 template <bool kWithVersion>

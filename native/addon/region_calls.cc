@@ -195,6 +195,7 @@ Napi::Value Doctor(const Napi::CallbackInfo& info) {
 Napi::Value CloseRegion(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
+  if (entry->store) entry->store->Release();
   Session::Of(info.Env())->Close(info.Env(), entry);
   return Napi::Number::New(info.Env(), 0);
 }

@@ -124,6 +124,7 @@ Napi::Value CloseStore(const Napi::CallbackInfo& info) {
   Status status = entry->store->Close();
   Failure failure = status == Status::kOk ? Failure{} : entry->store->poison();
   if (status != Status::kOk && failure.ok()) failure.status = status;
+  entry->store->Release();
   Session::Of(env)->Close(env, entry);
   return Answered(env, failure);
 }

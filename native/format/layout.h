@@ -1,5 +1,5 @@
 // Where things are in a store file, and what every structure shares: sizes, alignments, reference encodings.
-// docs/format.md is the prose; src/layout/constants.ts holds the TypeScript side, compared at load (addon/layout_table.cc).
+// docs/format.md is the prose; src/layout/constants.ts holds the TypeScript side, compared at load (addon/layout_table.h).
 // Everything is little-endian. Offsets are bytes from the start of the file unless a name says otherwise.
 #pragma once
 

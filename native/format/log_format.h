@@ -65,7 +65,7 @@ struct RecordHeader {
   uint16_t key_bytes;
   uint32_t value_bytes;  // stored bytes: of the extent list where kRecordExtents
   uint32_t window;       // 0 in a batch
-  uint64_t lsn;          // of the commit: the entry's version
+  uint64_t lsn;          // of its frame: the entry's version
 };
 static_assert(sizeof(RecordHeader) == 24);
 

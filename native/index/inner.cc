@@ -31,6 +31,13 @@ int CompareSuffix(const InnerNode& node, const InnerEntry& e, uint64_t head, Byt
   return rest.size < e.suffix_bytes ? -1 : rest.size > e.suffix_bytes ? 1 : 0;
 }
 
+int CompareEntries(const InnerNode& node, const InnerEntry& a, const InnerEntry& b) {
+  if (a.head != b.head) return a.head < b.head ? -1 : 1;
+  const auto* base = reinterpret_cast<const uint8_t*>(&node);
+  int c = Compare({base + a.tail_offset, TailBytes(a.suffix_bytes)}, {base + b.tail_offset, TailBytes(b.suffix_bytes)});
+  return c != 0 ? c : static_cast<int>(a.suffix_bytes) - static_cast<int>(b.suffix_bytes);
+}
+
 void WriteEntry(InnerNode* node, InnerEntry* e, Bytes suffix, uint64_t child, uint32_t count) {
   e->head = KeyHead(suffix);
   e->child = child;
@@ -56,6 +63,7 @@ bool CheckInner(const InnerNode& node) {
     uint32_t tail = TailBytes(e.suffix_bytes);
     if (tail != 0 && (e.tail_offset < node.heap_begin || e.tail_offset + tail > kInnerBytes)) return false;
     if (e.suffix_bytes + node.prefix_bytes > kKeyBytesMax) return false;
+    if (i > 1 && CompareEntries(node, node.entries[i - 1], e) >= 0) return false;
   }
   return true;
 }
@@ -148,7 +156,7 @@ void InnerEdit::Insert(uint32_t at, Bytes separator, uint64_t child, uint32_t co
 
 uint32_t InnerEdit::PrefixBytes(uint32_t first, uint32_t last) const {
   if (last - first < 3) return 0;  // of one separator the prefix would be all, and the next insert would not share it
-  // They are sorted, so what the first and the last have in common all have.
+  // They are sorted (CheckInner, and Tree::Locate before a split), so what the first and the last have in common all have.
   Bytes a = items_[first + 1].separator, b = items_[last - 1].separator;
   size_t n = std::min(a.size, b.size), i = 0;
   while (i < n && a.data[i] == b.data[i]) ++i;

@@ -89,8 +89,9 @@ void NodePool::Restore(uint32_t segment) {
 
 // A bitmap that does not hold is no loss of data: its segment is left alone, nothing is allocated there again.
 bool NodePool::LoadBitmap(uint32_t segment) {
+  if (segments_[segment] == nullptr) return false;
   Units& u = *segments_[segment];
-  if (u.loaded) return true;
+  if (u.loaded) return !u.damaged;
   Kind& kind = KindOfSegment(segment);
   const Segment& s = space_->segment(segment);
   u.loaded = true;
@@ -103,6 +104,7 @@ bool NodePool::LoadBitmap(uint32_t segment) {
     memset(u.busy, 0xff, sizeof u.busy);
     memset(u.live, 0xff, sizeof u.live);
     u.free = 0;
+    u.damaged = true;
     return false;
   }
   memcpy(u.busy, u.live, sizeof u.busy);
@@ -233,6 +235,7 @@ void NodePool::Reclaim(void* self, uint64_t id) {
 void NodePool::FreeUnit(uint64_t unit) {
   uint64_t offset = unit << kUnitShift;
   uint32_t segment = space_->SegmentOf(offset);
+  if (segments_[segment] == nullptr) return;  // only in a file that was made to mislead
   Units& u = *segments_[segment];
   Kind& kind = KindOfSegment(segment);
   uint32_t i = static_cast<uint32_t>((offset & (space_->segment_bytes() - 1)) / kind.unit_bytes);
@@ -267,6 +270,9 @@ void NodePool::Freeze(Frozen* out) {
       space_->Retire(segment);
       space_->Release(segment);
       segments_[segment].reset();
+      // Whatever comes to lie here is to be verified anew.
+      const uint64_t first = space_->SegmentOffset(segment) >> kUnitShift;
+      for (uint64_t unit = first; unit < first + (space_->segment_bytes() >> kUnitShift); unit += 8) verified_[unit >> 3].store(0);
       continue;
     }
     if (u->has_dirty) {

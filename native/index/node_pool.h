@@ -101,6 +101,7 @@ class NodePool {
  private:
   struct Units {            // of one segment
     bool loaded = false;
+    bool damaged = false;   // its bitmap did not hold
     bool changed = false;   // live differs from the bitmap on media
     bool has_dirty = false;
     uint32_t free = 0;      // units not busy

@@ -105,7 +105,8 @@ Status Tree::Locate(Bytes key, Place* place) {
   if (leaf.header.count == kLeafEntriesMax) {
     place->splits = true;
     // Verified, since a separator made from a damaged key would hide its neighbours.
-    return SortLeaf(*space_, leaf, true, &place->sorted, &damaged) ? Status::kOk : Corrupt(damaged);
+    if (!SortLeaf(*space_, leaf, true, &place->sorted, &damaged)) return Corrupt(damaged);
+    return InOrder(*place) ? Status::kOk : Corrupt(NodeRefIndex(place->path.leaf_ref) * kLeafBytes);
   }
   // The leaf stays sorted while keys arrive in order; that is worth a look at its last key only as long as it is so.
   place->stays_sorted = leaf.header.sorted == leaf.header.count;
@@ -116,6 +117,20 @@ Status Tree::Locate(Bytes key, Place* place) {
     place->stays_sorted = Compare(record.key, key) < 0;
   }
   return Status::kOk;
+}
+
+// The leaf's keys are all different and between the separators above it; otherwise a separator made from them would be out of order.
+bool Tree::InOrder(const Place& place) const {
+  const SortedLeaf& sorted = place.sorted;
+  for (uint32_t i = 1; i < sorted.count; ++i) {
+    if (Compare(sorted.entries[i - 1].key(), sorted.entries[i].key()) >= 0) return false;
+  }
+  for (uint32_t i = 0; i < place.path.height; ++i) {
+    const Path::Step& s = place.path.steps[i];
+    if (s.child != 0 && CompareSeparator(*s.node, s.child, sorted.entries[0].key()) < 0) return false;
+    if (s.child + 1u < s.node->header.count && CompareSeparator(*s.node, s.child + 1, sorted.entries[sorted.count - 1].key()) >= 0) return false;
+  }
+  return true;
 }
 
 void Tree::Set(Place* place, Bytes key, uint64_t offset) {

@@ -97,6 +97,7 @@ class Tree {
   // Makes every node on the path young, top down.
   void MakeYoung(Path* path);
   void AddToCounts(const Path& path, int32_t delta);
+  bool InOrder(const Place& place) const;
   void SplitLeaf(Place* place, Bytes key, uint64_t offset);
   void InsertChild(Path* path, uint32_t step, Bytes separator, uint64_t child, uint32_t count, uint8_t child_level);
   void Unlink(Path* path);

@@ -98,6 +98,11 @@ Status LogReader::Verify() {
       end_.next_lsn = link.next_lsn;
       if ((frame.flags & kLinkSession) != 0) unfinished = 0;
     } else {
+      // The writer always leaves a line for the LINK; a frame that does not is none of ours.
+      if (uint64_t{at.offset} + frame.bytes + kLineBytes > space_->segment_bytes()) {
+        damaged_offset_ = space_->SegmentOffset(at.segment) + at.offset;
+        return Status::kCorrupt;
+      }
       Extend(at, frame.bytes);
       at.offset += frame.bytes;
       ++end_.next_lsn;

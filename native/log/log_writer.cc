@@ -102,12 +102,22 @@ void LogWriter::WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Nex
   position_ = {to.segment, offset, to.log_sequence, to.seed, 0};
 }
 
-// REQUIRES: a successor. Prepares the one after it if there is room; if not, the next Ensure says so.
-void LogWriter::Roll() {
+// To the successor. False, with nothing written, if there is none. Prepares the one after it if there is room; if not, the next Ensure
+// says so.
+bool LogWriter::Roll() {
+  if (successor_.segment == kSegmentNone && !PrepareSuccessor(Reserve::kIndex)) return false;
   Next next = successor_;
   successor_ = {};
   WriteLink(0, Site::kLink, next_lsn_ + 1, next, kLogFirstFrame);
   PrepareSuccessor(Reserve::kIndex);
+  return true;
+}
+
+void LogWriter::SkipSession() {
+  if (!session_pending_) return;
+  next_lsn_ += lsn_jump_;
+  stable_lsn_ = next_lsn_ - 1;
+  lsn_jump_ = 0;
 }
 
 Status LogWriter::BeginSession(Reserve who) {
@@ -131,19 +141,22 @@ Status LogWriter::BeginSession(Reserve who) {
   return Status::kOk;
 }
 
-Status LogWriter::Ensure(uint64_t bytes, uint32_t frames, Reserve who) {
-  if (session_pending_) [[unlikely]] {
-    if (Status status = BeginSession(who); status != Status::kOk) return status;
+Status LogWriter::Ensure(const uint64_t* frame_bytes, size_t count, Reserve who) {
+  if (count == 1 && Fits(*frame_bytes)) [[likely]] return Status::kOk;
+  // Exactly the segments that appending them will fill: what a frame does not find room for is wasted.
+  uint64_t offset = position_.offset;
+  uint32_t rolls = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (offset + frame_bytes[i] + kLineBytes > space_->segment_bytes()) {
+      ++rolls;
+      offset = kLogFirstFrame;
+    }
+    offset += frame_bytes[i];
   }
-  if (frames == 1 && Fits(bytes)) [[likely]] return Status::kOk;
-  // Each frame wastes at most what it did not find room for, and each segment its first two lines and its LINK.
-  uint64_t usable = space_->segment_bytes() - kLogFirstFrame - kLineBytes;
-  uint64_t greatest = std::min<uint64_t>(usable, frames == 0 ? 0 : bytes);
-  uint64_t per_segment = frames == 1 ? usable : usable - std::min(usable / 2, greatest / frames);
-  auto segments = static_cast<uint32_t>((bytes + per_segment - 1) / per_segment) + (frames > 1 ? 1 : 0);
+  if (rolls == 0) return Status::kOk;
   if (successor_.segment == kSegmentNone && !PrepareSuccessor(who)) return Status::kFull;
-  // The successor is one; Roll takes one more each time.
-  return space_->CanAllocate(who, segments) ? Status::kOk : Status::kFull;
+  // The successor is the first; each roll takes one more.
+  return space_->CanAllocate(who, rolls) ? Status::kOk : Status::kFull;
 }
 
 uint32_t LogWriter::EncodeRecord(const Change& change, uint8_t extra_flags, uint32_t window, uint8_t* to) const {
@@ -187,7 +200,7 @@ uint64_t LogWriter::Emit(uint64_t bytes) {
 
 uint64_t LogWriter::Append(const Change& change) {
   uint32_t bytes = RecordBytes(change.tree, change.key.size, change.value.size);
-  if (!Fits(RoundUp(bytes, kLineBytes))) [[unlikely]] Roll();
+  if (!Fits(RoundUp(bytes, kLineBytes)) && !Roll()) [[unlikely]] return kNoOffset;
   EncodeRecord(change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.data());
   return Emit(bytes);
 }
@@ -200,9 +213,9 @@ uint64_t LogWriter::BatchBytes(const Change* changes, uint32_t count) {
   return bytes;
 }
 
-void LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets) {
+bool LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets) {
   uint64_t bytes = BatchBytes(changes, count);
-  if (!Fits(RoundUp(bytes, kLineBytes))) Roll();
+  if (!Fits(RoundUp(bytes, kLineBytes)) && !Roll()) return false;
   uint64_t base = space_->SegmentOffset(position_.segment) + position_.offset;
   BatchHeader header{};
   header.kind = kFrameBatch;
@@ -224,6 +237,7 @@ void LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, ui
   header.crc = crc;
   memcpy(scratch_.data(), &header, sizeof header);
   Emit(bytes);
+  return true;
 }
 
 }  // namespace sealog

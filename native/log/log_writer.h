@@ -20,6 +20,8 @@
 
 namespace sealog {
 
+inline constexpr uint64_t kNoOffset = UINT64_MAX;
+
 // One change in a batch.
 struct Change {
   uint8_t kind = kRecordPut;  // PUT or DEL
@@ -48,14 +50,20 @@ class LogWriter {
   // The greatest value stored in its record; greater ones are cut into pieces of at most this.
   uint32_t inline_value_bytes_max() const { return inline_value_bytes_max_; }
 
-  // Makes sure that frames of these sizes can be appended without fail. kFull: no segment for `who`.
-  // kPoisoned: making the session's LINK durable failed, see the persister.
-  Status Ensure(uint64_t bytes, uint32_t frames, Reserve who);
+  // Until it has begun, nothing may be appended. kFull: no segment for `who`. kPoisoned: making its LINK durable failed, see the persister.
+  bool session_pending() const { return session_pending_; }
+  Status BeginSession(Reserve who);
+  // There will be no session: whoever comes next goes on behind the LSNs that its LINK would have jumped over.
+  void SkipSession();
 
-  // Appends one record as a frame of its own; returns its offset. REQUIRES: ensured; it fits frame_bytes_max().
+  // Makes sure that frames of these sizes, each a multiple of 64, can be appended in this order. kFull: no segment for `who`.
+  Status Ensure(const uint64_t* frame_bytes, size_t count, Reserve who);
+
+  // Appends one record as a frame of its own; returns its offset, or kNoOffset with nothing written if there is no room after all.
+  // REQUIRES: ensured; it fits frame_bytes_max().
   uint64_t Append(const Change& change);
   // Appends the changes as one BATCH frame; `offsets[i]` gets the place of record i. REQUIRES: ensured; BatchBytes() fits.
-  void AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets);
+  bool AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets);
   static uint64_t BatchBytes(const Change* changes, uint32_t count);
 
   uint64_t last_lsn() const { return next_lsn_ - 1; }
@@ -86,8 +94,7 @@ class LogWriter {
   bool PrepareSuccessor(Reserve who);
   void WriteHeader(const Next& next);
   void WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Next& to, uint32_t offset);
-  void Roll();
-  Status BeginSession(Reserve who);
+  bool Roll();
   uint32_t EncodeRecord(const Change& change, uint8_t extra_flags, uint32_t window, uint8_t* to) const;
   uint64_t Emit(uint64_t bytes);
   uint32_t NewSeed();

@@ -126,7 +126,7 @@ bool FlushAvailable(FlushKind kind) {
     case FlushKind::kClflush: return cpu.clflush;
     case FlushKind::kNonTemporal: return true;
 #elif defined(__aarch64__)
-    case FlushKind::kDcCvap: return cpu.cvap;
+    case FlushKind::kDcCvap: return cpu.dc_cvap;
 #endif
     default: return false;
   }

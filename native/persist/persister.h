@@ -6,7 +6,8 @@
 //   disk           the ranges are written through the descriptor and synced: the mapping is private, and nothing reaches the
 //                  file before its drain
 //
-// One thread at a time uses a Persister; the writer and the checkpointer have their own. Counters may be read by anyone.
+// One thread at a time uses a Persister; the writer and the checkpointer have their own. Counters may be read by anyone, and WriteRanges
+// runs on any thread.
 #pragma once
 
 #include <atomic>

@@ -81,8 +81,7 @@ void Store::MaybeFreeze(Guard& guard) {
     if (tail < 2 * limit) return;
     done_.wait(guard, [this] { return !in_flight_; });
   }
-  if (poison_status_ != Status::kOk) return;
-  if (commit_in_flight_) WaitForCommit(guard);
+  if (poison_status_ != Status::kOk || (commit_in_flight_ && WaitForCommit(guard) != Status::kOk)) return;
   Status status = Status::kMedia;
   if (!Shielded([&] { status = DrainLog(); })) Interrupted();
   if (status != Status::kOk || in_flight_) return;
@@ -92,10 +91,10 @@ void Store::MaybeFreeze(Guard& guard) {
 
 // Freezes, and waits until it is durable.
 Status Store::CheckpointLocked(Guard& guard, uint32_t slot_flags) {
-  done_.wait(guard, [this] { return !in_flight_; });
+  // Both at once: while one is waited for, the other may begin.
+  done_.wait(guard, [this] { return !in_flight_ && !commit_in_flight_; });
   if (poison_status_ != Status::kOk) return poison_status_;
   if (!dirty_) return Status::kOk;
-  if (commit_in_flight_) WaitForCommit(guard);
   Status status = Status::kMedia;
   if (!Shielded([&] { status = DrainLog(); })) return Interrupted();
   if (status != Status::kOk) return status;
@@ -122,7 +121,7 @@ void Store::CheckpointThread() {
       uint64_t appended = log_->bytes_appended();
       bool quiet = appended == appended_when_last_idle_;
       appended_when_last_idle_ = appended;
-      if (!dirty_ || !quiet || Undrained() || poison_status_ != Status::kOk) continue;
+      if (!dirty_ || !quiet || Undrained() || commit_in_flight_ || poison_status_ != Status::kOk) continue;
       Freeze(0);
     }
     guard.unlock();

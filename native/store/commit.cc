@@ -17,7 +17,10 @@ Status Store::Attempted(Guard& guard, bool deferred, Attempt&& attempt) {
   Status status;
   for (;;) {
     if (status = Writable(); status != Status::kOk) return status;
-    if (!deferred && commit_in_flight_) WaitForCommit(guard);
+    // A commit that another thread is syncing: what comes before must be durable first, or, where the window is nearly used up, soon.
+    if (commit_in_flight_ && (!deferred || log_->window() + kWindowSlack >= kWindowFramesMax)) {
+      if (status = WaitForCommit(guard); status != Status::kOk) return status;
+    }
     phase_ = Phase::kLooking;
     status = Status::kMedia;
     if (!Shielded([&] {
@@ -28,22 +31,38 @@ Status Store::Attempted(Guard& guard, bool deferred, Attempt&& attempt) {
     phase_ = Phase::kLooking;
     if (status != Status::kFull || !Relieve(guard)) break;
   }
+  RetireEmptied();
   if (status == Status::kOk) MaybeFreeze(guard);
   return status;
 }
 
 // Room for `changes` in the index and for the frames in the log, so that nothing fails for lack of space once a frame is written.
-Status Store::Ensure(uint32_t changes, const Tree& tree, uint64_t log_bytes, uint32_t frames, Reserve who) {
+Status Store::Ensure(uint32_t changes, const Tree& tree, const uint64_t* frame_bytes, size_t frames, Reserve who) {
   if (!pool_->Ensure(tree.LeavesFor(changes), tree.InnersFor(changes), who)) return Status::kFull;
-  Status status = log_->Ensure(log_bytes, frames, who);
-  return status == Status::kPoisoned ? Poison(Status::kIo, persister_.failure()) : status;
+  return EnsureLog(frame_bytes, frames, who);
+}
+
+Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who) {
+  if (log_->session_pending()) [[unlikely]] {
+    Status status = log_->BeginSession(who);
+    if (status == Status::kPoisoned) return Poison(Status::kIo, persister_.failure());
+    if (status != Status::kOk) return status;
+    if (status = SyncInOsDomain(); status != Status::kOk) return status;
+  }
+  return log_->Ensure(frame_bytes, frames, who);
+}
+
+// What a fence does not do in the os domain: puts what was written so far on the device.
+Status Store::SyncInOsDomain() {
+  if (region_->domain() != Domain::kOs) return Status::kOk;
+  Failure failure = region_->file().Fdatasync();
+  return failure.ok() ? Status::kOk : Poison(Status::kIo, failure);
 }
 
 // The store is full: retired space comes back once two checkpoints have passed it. False if there is none, or snapshots hold it.
 bool Store::Relieve(Guard& guard) {
   uint64_t waiting = pool_->pins().waiting();
   for (int i = 0; i < 3 && waiting != 0; ++i) {
-    if (commit_in_flight_) WaitForCommit(guard);
     dirty_ = true;
     if (CheckpointLocked(guard, 0) != Status::kOk) return false;
     if (pool_->pins().waiting() < waiting) return true;
@@ -52,6 +71,7 @@ bool Store::Relieve(Guard& guard) {
 }
 
 Status Store::DrainLog() {
+  if (poison_status_ != Status::kOk) return poison_status_;
   if (!Undrained()) return Status::kOk;
   if (persister_.Drain(Site::kCommit) != Status::kOk) return Poison(Status::kIo, persister_.failure());
   drained_lsn_ = log_->last_lsn();
@@ -63,8 +83,10 @@ Status Store::DrainLog() {
 // Keeps the number of frames in flight within what a session's LSN jump covers.
 Status Store::BoundWindow() {
   if (log_->window() + kWindowSlack < kWindowFramesMax) return Status::kOk;
-  if (Status status = DrainLog(); status != Status::kOk || region_->domain() != Domain::kOs) return status;
-  if (Failure failure = region_->file().Fdatasync(); !failure.ok()) return Poison(Status::kIo, failure);
+  // Not behind the back of a commit under way: Attempted has waited for it where that mattered.
+  if (commit_in_flight_) return Status::kOk;
+  if (Status status = DrainLog(); status != Status::kOk) return status;
+  if (Status status = SyncInOsDomain(); status != Status::kOk) return status;
   log_->SetStable(drained_lsn_);
   return Status::kOk;
 }
@@ -73,6 +95,11 @@ Status Store::BoundWindow() {
 Status Store::Behind(Status status) {
   broken_ = true;
   return Poison(status, {status, 0, "", damaged_offset_, "the index in memory is behind the log; reopen the store"});
+}
+
+// A frame without a place, though room was made for it: a mistake of ours. Nothing was written where it does not belong.
+Status Store::OutOfLog() {
+  return Poison(Status::kFull, {Status::kFull, 0, "", 0, "the log had no room for a frame that had been counted"});
 }
 
 // The index change of one record that lies in the log at `offset`, and the accounts of its segment and its predecessor's.
@@ -103,8 +130,9 @@ Status Store::Outline(Change* change, std::vector<uint8_t>* extents) {
   const uint32_t piece_max = log_->inline_value_bytes_max();
   const auto pieces = static_cast<uint32_t>((change->value.size + piece_max - 1) / piece_max);
   if (uint64_t{pieces} * sizeof(ValueExtent) > piece_max) return Status::kValueTooLarge;
-  uint64_t bytes = uint64_t{pieces} * RoundUp(LogWriter::RecordBytes(change->tree, change->key.size, piece_max), kLineBytes);
-  if (Status status = log_->Ensure(bytes, pieces, Reserve::kPut); status != Status::kOk) return status;
+  std::vector<uint64_t>& frames = frame_bytes_;
+  frames.assign(pieces, RoundUp(LogWriter::RecordBytes(change->tree, change->key.size, piece_max), kLineBytes));
+  if (Status status = EnsureLog(frames.data(), frames.size(), Reserve::kPut); status != Status::kOk) return status;
   extents->resize(pieces * sizeof(ValueExtent));
   phase_ = Phase::kLogging;
   for (uint32_t i = 0; i < pieces; ++i) {
@@ -115,6 +143,7 @@ Status Store::Outline(Change* change, std::vector<uint8_t>* extents) {
     Change piece{kRecordChunk, 0, change->tree, change->key,
                  {change->value.data + at, std::min<size_t>(piece_max, change->value.size - at)}};
     uint64_t offset = log_->Append(piece);
+    if (offset == kNoOffset) return OutOfLog();
     ValueExtent extent{offset, static_cast<uint32_t>(piece.value.size), space_->At<const RecordHeader>(offset)->crc};
     memcpy(extents->data() + i * sizeof extent, &extent, sizeof extent);
   }
@@ -136,7 +165,7 @@ Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t
     // First what can be refused at no cost, then the pieces, then again: they may have used up what was ensured.
     for (int round = large ? 0 : 1; round < 2; ++round) {
       uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, round == 0 ? 0 : change.value.size), kLineBytes);
-      if (Status s = Ensure(1, trees_[tree], bytes, 1, Reserve::kPut); s != Status::kOk) return s;
+      if (Status s = Ensure(1, trees_[tree], &bytes, 1, Reserve::kPut); s != Status::kOk) return s;
       if (round == 0) {
         if (Status s = Outline(&change, &extents); s != Status::kOk) return s;
       }
@@ -148,6 +177,7 @@ Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t
     }
     phase_ = Phase::kLogging;
     uint64_t offset = log_->Append(change);
+    if (offset == kNoOffset) return OutOfLog();
     if (!deferred) {
       if (Status s = DrainLog(); s != Status::kOk) return s;
     }
@@ -169,12 +199,14 @@ Status Store::Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version)
       damaged_offset_ = trees_[tree].damaged_offset();
       return s;
     }
-    if (!place.found) return Status::kOk;
+    // Absent perhaps only by a remove that is not durable yet; this one promises that it is.
+    if (!place.found) return deferred ? Status::kOk : DrainLog();
     uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, 0), kLineBytes);
-    if (Status s = Ensure(1, trees_[tree], bytes, 1, Reserve::kRemove); s != Status::kOk) return s;
+    if (Status s = Ensure(1, trees_[tree], &bytes, 1, Reserve::kRemove); s != Status::kOk) return s;
     Change change{kRecordDel, 0, tree, key, {}};
     phase_ = Phase::kLogging;
     uint64_t offset = log_->Append(change);
+    if (offset == kNoOffset) return OutOfLog();
     if (!deferred) {
       if (Status s = DrainLog(); s != Status::kOk) return s;
     }
@@ -218,25 +250,26 @@ Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t
       if (Status s = Outline(&change, &extents.back()); s != Status::kOk) return s;
     }
     groups.clear();
-    uint64_t total = 0, in_frame = 0;
+    uint64_t in_frame = 0;
+    frame_bytes_.clear();
     for (uint32_t i = 0; i < count; ++i) {
       const Change& c = changes[i];
       uint64_t bytes = RoundUp(LogWriter::RecordBytes(c.tree, c.key.size, c.value.size), kRecordAlign);
       if (groups.empty() || in_frame + bytes > log_->frame_bytes_max()) {
         groups.push_back(0);
-        total += in_frame;
-        in_frame = sizeof(BatchHeader) + kLineBytes;
+        frame_bytes_.push_back(0);
+        in_frame = sizeof(BatchHeader);
       }
       ++groups.back();
       in_frame += bytes;
+      frame_bytes_.back() = RoundUp(in_frame, kLineBytes);
     }
-    total += in_frame;
-    if (Status s = Ensure(count, trees_[kTreeUser], total, static_cast<uint32_t>(groups.size()), who); s != Status::kOk) return s;
+    if (Status s = Ensure(count, trees_[kTreeUser], frame_bytes_.data(), frame_bytes_.size(), who); s != Status::kOk) return s;
 
     phase_ = Phase::kLogging;
     uint32_t first = 0;
     for (size_t g = 0; g < groups.size(); ++g) {
-      log_->AppendBatch(&changes[first], groups[g], g + 1 < groups.size(), &offsets[first]);
+      if (!log_->AppendBatch(&changes[first], groups[g], g + 1 < groups.size(), &offsets[first])) return OutOfLog();
       first += groups[g];
     }
     if (!deferred) {
@@ -254,14 +287,16 @@ Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t
   });
 }
 
-void Store::WaitForCommit(Guard& guard) {
+// kPoisoned if it failed: then nothing behind it is durable either, whatever its own sync would say.
+Status Store::WaitForCommit(Guard& guard) {
   done_.wait(guard, [this] { return !commit_in_flight_; });
+  return poison_status_;
 }
 
 Status Store::Commit() {
   Guard guard(lock_);
   if (Status status = Writable(); status != Status::kOk) return status;
-  WaitForCommit(guard);
+  if (Status status = WaitForCommit(guard); status != Status::kOk) return status;
   return DrainLog();
 }
 
@@ -278,6 +313,7 @@ Status Store::SyncCommit() {
   Failure failure = persister_.WriteRanges(std::move(commit_ranges_));
   Guard guard(lock_);
   commit_in_flight_ = false;
+  ++background_commits_;
   Status status = Status::kOk;
   if (failure.ok()) {
     log_->SetStable(commit_lsn_);

@@ -32,7 +32,7 @@ struct PlanHeader {
   uint64_t next_log_sequence;
   uint32_t slot_flags;
   uint32_t key_codec;
-  uint64_t fallback_epoch;
+  uint64_t reserved;
   uint64_t epoch_floor;  // the greatest epoch of any valid table half, also of a checkpoint that was cut off
 };
 static_assert(sizeof(PlanHeader) == 256);

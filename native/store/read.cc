@@ -31,6 +31,10 @@ Status Store::ValueBytes(const Record& record, uint64_t offset, uint64_t* bytes)
     memcpy(&extent, record.value.data + at, sizeof extent);
     *bytes += extent.bytes;
   }
+  if (*bytes > kValueBytesMax) {
+    damaged_offset_ = offset;
+    return Status::kCorrupt;
+  }
   return Status::kOk;
 }
 

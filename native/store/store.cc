@@ -28,14 +28,19 @@ Store::Store(std::unique_ptr<Region> region, FlushKind flush)
       persister_(region_->base(), &region_->file(), flush, LogDrain(region_->domain())),
       checkpoint_persister_(region_->base(), &region_->file(), flush, CheckpointDrain(region_->domain())) {}
 
-Store::~Store() {
+Store::~Store() { Release(); }
+
+void Store::Release() {
   {
     Guard guard(lock_);
+    static_cast<void>(WaitForCommit(guard));
+    serving_ = false;
     stop_ = true;
     wake_.notify_all();
   }
   thread_.Join();
   populator_.Stop();
+  region_.reset();
 }
 
 Failure Store::Start(Plan plan) {
@@ -157,6 +162,7 @@ Failure Store::Serve(const ServeOptions& options) {
   }
   bool fresh = h.hot.segment == kSegmentNone;
   Status status = Status::kOk;
+  Failure os_sync;
   if (!Shielded([&] {
         if (fresh) {
           status = log_->Begin(h.lsn + 1, h.next_log_sequence) ? persister_.Drain(Site::kSegmentHeader) : Status::kFull;
@@ -168,9 +174,11 @@ Failure Store::Serve(const ServeOptions& options) {
           persister_.Flush(region_->base() + e.offset, e.bytes, Site::kReplayed);
         }
         if (end.frames != 0) status = persister_.Drain(Site::kReplayed);
+        if (status == Status::kOk && end.frames != 0 && region_->domain() == Domain::kOs) os_sync = region_->file().Fdatasync();
       })) {
     status = Status::kMedia;
   }
+  if (!os_sync.ok()) return os_sync;
   reader_.reset();
   drained_lsn_ = log_->last_lsn();
   RetireEmptySegments();
@@ -196,9 +204,8 @@ Failure Store::Serve(const ServeOptions& options) {
 }
 
 Status Store::Writable() const {
-  if (region_->read_only()) return Status::kReadOnly;
   if (!serving_) return Status::kClosed;
-  return poison_status_;
+  return region_->read_only() ? Status::kReadOnly : poison_status_;
 }
 
 Failure Store::poison() {
@@ -227,7 +234,9 @@ Status Store::Interrupted() {
 void Store::AddLiveBytes(uint64_t offset, int64_t delta) {
   uint32_t segment = space_->SegmentOf(offset);
   space_->AddLive(segment, delta);
-  if (delta < 0 && !reader_) RetireIfEmpty(segment);  // not in replay: the log's own chain is still being read
+  // Retired when the change is whole: a later record of the same batch may be counted into it. In replay not at all: the log's own chain
+  // is still being read.
+  if (delta < 0 && space_->segment(segment).live == 0 && !reader_) emptied_.push_back(segment);
 }
 
 // Counts a record, and the pieces of a large value, into (sign 1) or out of (-1) their segments.
@@ -251,6 +260,11 @@ void Store::RetireIfEmpty(uint32_t segment) {
   }
 }
 
+void Store::RetireEmptied() {
+  for (uint32_t segment : emptied_) RetireIfEmpty(segment);
+  emptied_.clear();
+}
+
 void Store::RetireEmptySegments() {
   for (uint32_t i = 0; i < space_->count(); ++i) RetireIfEmpty(i);
 }
@@ -258,12 +272,15 @@ void Store::RetireEmptySegments() {
 Status Store::Close() {
   Guard guard(lock_);
   Status status = Status::kOk;
-  if (serving_ && !region_->read_only() && poison_status_ == Status::kOk) {
-    WaitForCommit(guard);
-    status = DrainLog();
+  if (serving_ && !region_->read_only()) {
+    status = WaitForCommit(guard);
+    if (status == Status::kOk) status = DrainLog();
     // Nothing is written if nothing changed and the file says already that it was closed cleanly.
     bool clean = !dirty_ && checkpoints_ == 0 && (plan_.header.slot_flags & kSlotClean) != 0;
     if (status == Status::kOk && !clean) {
+      // The slot carries the jump of a session that never began: the next open finds it clean, and will not jump again.
+      log_->SkipSession();
+      drained_lsn_ = log_->last_lsn();
       dirty_ = true;
       status = CheckpointLocked(guard, kSlotClean);
     }
@@ -276,7 +293,7 @@ void Store::Stats(StoreStats* out) {
   Guard guard(lock_);
   const PersistCounters& w = persister_.counters();
   const PersistCounters& c = checkpoint_persister_.counters();
-  out->fences = static_cast<double>(w.fences + c.fences);
+  out->fences = static_cast<double>(w.fences + c.fences + background_commits_);
   out->lines = static_cast<double>(w.lines + c.lines);
   out->bytes = static_cast<double>(w.bytes + c.bytes);
   out->syncs = static_cast<double>(w.syncs + c.syncs);

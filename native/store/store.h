@@ -112,6 +112,8 @@ class Store {
 
   // A clean end: commits, checkpoints. Without it the store is left as if the process had been killed.
   Status Close();
+  // Gives up the file: unmapped and unlocked when this returns, whoever still holds this object.
+  void Release();
 
   void Stats(StoreStats* out);
   const Region& region() const { return *region_; }
@@ -139,20 +141,24 @@ class Store {
   void AddLiveBytes(uint64_t offset, int64_t delta);
   void RetireEmptySegments();
   void RetireIfEmpty(uint32_t segment);
+  void RetireEmptied();
 
   // commit.cc
   // Runs a change inside a guard, again after making room if it was full.
   template <class Attempt>
   Status Attempted(Guard& guard, bool deferred, Attempt&& attempt);
   bool Undrained() const { return log_->last_lsn() != drained_lsn_; }
-  Status Ensure(uint32_t changes, const Tree& tree, uint64_t log_bytes, uint32_t frames, Reserve who);
+  Status Ensure(uint32_t changes, const Tree& tree, const uint64_t* frame_bytes, size_t frames, Reserve who);
+  Status EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who);
+  Status SyncInOsDomain();
+  Status OutOfLog();
   bool Relieve(Guard& guard);
   Status Outline(Change* change, std::vector<uint8_t>* extents);
   Status Index(Place* place, const Change& change, uint64_t offset);
   Status DrainLog();
   Status BoundWindow();
   Status Behind(Status status);
-  void WaitForCommit(Guard& guard);
+  Status WaitForCommit(Guard& guard);
 
   // checkpointer.cc
   void CheckpointThread();
@@ -181,6 +187,8 @@ class Store {
   std::unique_ptr<LogWriter> log_;
   std::vector<Tree> trees_;
   std::unique_ptr<LogReader> reader_;  // between Replay and Serve
+  std::vector<uint32_t> emptied_;      // log segments whose live bytes a change has brought to zero
+  std::vector<uint64_t> frame_bytes_;  // of the frames that a change is about to append
   Place batch_place_;                  // 2 KiB, off the stack of a guarded batch
 
   bool serving_ = false;
@@ -222,6 +230,7 @@ class Store {
   bool commit_in_flight_ = false;
   uint64_t commit_lsn_ = 0;
   std::vector<Persister::Range> commit_ranges_;
+  uint64_t background_commits_ = 0;  // drains that went that way
 
   Populator populator_;
 };

@@ -34,10 +34,9 @@ export function planStore(choice: MetaChoice, table: Uint8Array, options: PlanOp
   for (const slot of choice.slots) {
     const planned = planTable(choice, slot, table)
     if (planned.ok) {
-      const other = choice.slots.find((each) => each !== slot)
       return {
         ok: true,
-        buffer: encodePlan(choice.superblock, slot, other?.epoch ?? 0, planned, options),
+        buffer: encodePlan(choice.superblock, slot, planned, options),
         slot,
         findings,
       }
@@ -138,7 +137,6 @@ function cursorMatches(cursor: LogPosition | undefined, segment: SegmentTable): 
 function encodePlan(
   superblock: Superblock,
   slot: CheckpointSlot,
-  fallbackEpoch: number,
   { entries, epochFloor }: PlannedTable,
   options: PlanOptions,
 ): Uint8Array {
@@ -179,7 +177,6 @@ function encodePlan(
   u64(224, slot.nextLogSequence)
   u32(232, slot.flags)
   u32(236, superblock.keyCodec)
-  u64(240, fallbackEpoch)
   u64(248, epochFloor)
 
   buffer.set(entries, planHeaderBytes)
