@@ -70,7 +70,7 @@ bool CheckInner(const InnerNode& node) {
 
 int CompareSeparator(const InnerNode& node, uint32_t index, Bytes key) {
   Bytes prefix = Prefix(node);
-  int c = memcmp(key.data, prefix.data, std::min(key.size, prefix.size));
+  int c = CompareFirst(key.data, prefix.data, std::min(key.size, prefix.size));
   if (c != 0) return c;
   if (key.size < prefix.size) return -1;
   Bytes rest{key.data + prefix.size, key.size - prefix.size};
@@ -81,7 +81,7 @@ uint32_t FindChild(const InnerNode& node, Bytes key) {
   uint32_t count = node.header.count;
   if (uint32_t p = node.prefix_bytes; p != 0) {
     const uint8_t* prefix = reinterpret_cast<const uint8_t*>(&node) + kInnerBytes - p;
-    int c = memcmp(key.data, prefix, std::min<size_t>(key.size, p));
+    int c = CompareFirst(key.data, prefix, std::min<size_t>(key.size, p));
     if (c > 0) return count - 1;
     if (c < 0 || key.size < p) return 0;
     key = {key.data + p, key.size - p};

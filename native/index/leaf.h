@@ -56,7 +56,7 @@ bool VerifyRecord(const Space& space, uint64_t offset, const Record& record);
 
 inline uint64_t KeyHead(Bytes key) {
   uint64_t head = 0;
-  memcpy(&head, key.data, key.size < 8 ? key.size : 8);
+  if (key.size != 0) memcpy(&head, key.data, key.size < 8 ? key.size : 8);
   return __builtin_bswap64(head);
 }
 

@@ -16,9 +16,11 @@ struct Bytes {
   size_t size = 0;
 };
 
+// The first `n` bytes; both may be null if there are none.
+inline int CompareFirst(const uint8_t* a, const uint8_t* b, size_t n) { return n == 0 ? 0 : memcmp(a, b, n); }
+
 inline int Compare(Bytes a, Bytes b) {
-  size_t n = a.size < b.size ? a.size : b.size;
-  int c = n == 0 ? 0 : memcmp(a.data, b.data, n);
+  int c = CompareFirst(a.data, b.data, a.size < b.size ? a.size : b.size);
   if (c != 0) return c;
   return a.size < b.size ? -1 : a.size > b.size ? 1 : 0;
 }
