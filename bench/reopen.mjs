@@ -16,7 +16,7 @@ if (process.argv[2] === 'child') {
   const count = Number(keys)
   const value = Buffer.alloc(100, 'v')
   const capacity = Math.ceil((count * 600 + 512 * 2 ** 20) / 2 ** 20) + 'MiB'
-  const db = open(path, { capacity, encoding: 'binary' })
+  const db = open(path, { capacity, encoding: 'binary', checkpointBytes: process.argv[5] })
   for (let i = 0; i < count; i += 1000) {
     db.batchSync(Array.from({ length: 1000 }, (_, j) => ({ type: 'put', key: keyOf(((i + j) * 7919) % count), value })))
   }
@@ -31,6 +31,7 @@ if (process.argv[2] === 'child') {
       keys: { type: 'string', default: '100000,1000000' },
       rounds: { type: 'string', default: '5' },
       dir: { type: 'string' },
+      checkpoint: { type: 'string', default: '512KiB' },
       json: { type: 'boolean', default: false },
     },
   })
@@ -41,7 +42,7 @@ if (process.argv[2] === 'child') {
       const dir = mkdtempSync(join(base, 'sealog-reopen-'))
       try {
         const path = join(dir, 'store')
-        await killUnderLoad(path, count)
+        await killUnderLoad(path, count, values.checkpoint)
         const start = performance.now()
         const db = open(path)
         const openMs = performance.now() - start
@@ -77,9 +78,9 @@ if (process.argv[2] === 'child') {
 }
 
 /** Resolves when the child has been killed in the middle of its overwrites. */
-function killUnderLoad(path, count) {
+function killUnderLoad(path, count, checkpoint) {
   return new Promise((resolve, reject) => {
-    const child = fork(self, ['child', path, String(count)])
+    const child = fork(self, ['child', path, String(count), checkpoint])
     const limit = setTimeout(() => child.kill('SIGKILL'), 120_000)
     let loaded = false
     child.on('message', (message) => {

@@ -1,4 +1,4 @@
-// Builds and runs the native steady-state bench: npm run bench:steady -- [--puts N] [--keys N] [--order random|sequential] [--flush F] [--dir D]
+// Builds and runs the native steady-state bench: npm run bench:steady -- [--puts N] [--keys N] [--order random|sequential] [--checkpoint BYTES] [--flush F] [--dir D]
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     puts: { type: 'string', default: '1000000' },
     keys: { type: 'string' },
     order: { type: 'string', default: 'random' },
+    checkpoint: { type: 'string', default: '524288' },
     flush: { type: 'string' },
     dir: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
   },
@@ -29,7 +30,7 @@ quiet('cmake', ['-S', 'native', '-B', build, '-DSEALOG_ADDON=OFF', '-DSEALOG_BEN
 quiet('cmake', ['--build', build, '-j2'])
 const folder = mkdtempSync(join(values.dir, 'sealog-steady-'))
 try {
-  const args = [join(folder, 'steady.sealog'), values.puts, values.keys ?? values.puts, values.order]
+  const args = [join(folder, 'steady.sealog'), values.puts, values.keys ?? values.puts, values.order, values.checkpoint]
   process.exitCode = run(join(build, 'sealog_bench'), values.flush ? [...args, values.flush] : args)
 } finally {
   rmSync(folder, { recursive: true, force: true })

@@ -32,7 +32,7 @@ export interface OpenOptions<V = unknown> {
   readonly keys?: KeyEncoding
   /** How values are encoded. Default: as the store was created, 'msgpack' for a new one. */
   readonly encoding?: ValueEncoding<V>
-  /** Log bytes after which a checkpoint is taken. It bounds the time that reopening takes after a crash. Default 2 MiB. */
+  /** Log bytes after which a checkpoint is taken. It bounds the time that reopening takes after a crash. Default 512 KiB. */
   readonly checkpointBytes?: number | string
   /** Advanced: bytes of a segment, a power of two from 16 KiB to 2 MiB (the default); used when the store is created. Small ones are for tests: they
    * also bound values, to 2 MiB with 32 KiB, 12 MiB with 64 KiB. */
@@ -71,7 +71,7 @@ export interface ResolvedOptions<V = unknown> {
 export const capacityBytesDefault = 256 * 2 ** 20
 /** Beside META: one segment of each kind in use, and room for the cleaner. kFreeSegmentsMin of native/region/create.h. */
 export const freeSegmentsMin = 8
-export const checkpointBytesDefault = 2 * 2 ** 20
+export const checkpointBytesDefault = 512 * 2 ** 10
 export const checkpointBytesMin = 64 * 2 ** 10
 
 const known = [

@@ -1,5 +1,5 @@
 // Steady state: durable puts one at a time into a store whose pages are all mapped. Reports puts per second, latency percentiles, page
-// faults and fences. Usage: sealog_bench PATH [puts] [keys] [sequential|random] [flush]
+// faults and fences. Usage: sealog_bench PATH [puts] [keys] [sequential|random] [checkpoint bytes] [flush]
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ int Fail(const char* what, const Failure& failure) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    fprintf(stderr, "usage: sealog_bench PATH [puts] [keys] [sequential|random] [flush]\n");
+    fprintf(stderr, "usage: sealog_bench PATH [puts] [keys] [sequential|random] [checkpoint bytes] [flush]\n");
     return 2;
   }
   const std::string path = argv[1];
@@ -44,10 +44,11 @@ int main(int argc, char** argv) {
   create.capacity_bytes = puts * 192 * 2 + keys * 64 + (256ull << 20);
   if (Failure f = CreateStore(path, create); !f.ok()) return Fail("create", f);
   RegionOptions options;
-  if (argc > 5) options.flush = argv[5];
+  const uint64_t checkpoint_bytes = argc > 5 ? strtoull(argv[5], nullptr, 10) : 512 << 10;
+  if (argc > 6) options.flush = argv[6];
   FlushKind flush = BestFlush(false);
-  if (argc > 5) FlushKindOf(argv[5], &flush);
-  test::OpenResult opened = test::OpenStore(path, options, flush, 2 << 20, true);
+  if (argc > 6) FlushKindOf(argv[6], &flush);
+  test::OpenResult opened = test::OpenStore(path, options, flush, checkpoint_bytes, true);
   if (!opened.failure.ok()) return Fail("open", opened.failure);
   Store& store = *opened.store;
   StoreStats stats;
@@ -96,6 +97,7 @@ int main(int argc, char** argv) {
          DomainName(store.region().domain()), FlushName(flush), random ? "random" : "sequential",
          static_cast<unsigned long long>(puts), static_cast<unsigned long long>(warm_up),
          static_cast<unsigned long long>(keys), stats.populate_complete != 0 ? "yes" : "no");
+  printf("checkpoint every %llu KiB of log\n", static_cast<unsigned long long>(checkpoint_bytes >> 10));
   printf("puts per second  %.0f\n", static_cast<double>(puts) / seconds);
   printf("latency, us      p50 %.2f  p99 %.2f  p99.9 %.2f  p99.99 %.2f  max %.1f\n", percentile(0.5), percentile(0.99),
          percentile(0.999), percentile(0.9999), percentile(1));

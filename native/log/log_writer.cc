@@ -19,7 +19,7 @@ LogWriter::LogWriter(Space* space, Persister* persister, uint64_t seed_state)
   uint32_t quarter = frame_bytes_max() / 4 / kLineBytes * kLineBytes;
   uint32_t head = RecordBytes(kTreeSystem, kKeyBytesMax, 0);
   inline_value_bytes_max_ = quarter > 2 * head ? quarter - head : frame_bytes_max() - head;
-  scratch_.resize(space->segment_bytes());
+  scratch_.reset(new uint8_t[space->segment_bytes()]);
 }
 
 uint32_t LogWriter::NewSeed() {
@@ -188,9 +188,9 @@ uint32_t LogWriter::EncodeRecord(const Change& change, uint8_t extra_flags, uint
 // Copies the frame in scratch to the log's end, its last line padded with zeros.
 uint64_t LogWriter::Emit(uint64_t bytes) {
   uint64_t padded = RoundUp(bytes, kLineBytes);
-  memset(scratch_.data() + bytes, 0, padded - bytes);
+  memset(scratch_.get() + bytes, 0, padded - bytes);
   uint64_t offset = space_->SegmentOffset(position_.segment) + position_.offset;
-  persister_->Copy(space_->base() + offset, scratch_.data(), padded, Site::kFrame);
+  persister_->Copy(space_->base() + offset, scratch_.get(), padded, Site::kFrame);
   position_.offset += static_cast<uint32_t>(padded);
   ++next_lsn_;
   ++frames_appended_;
@@ -201,7 +201,7 @@ uint64_t LogWriter::Emit(uint64_t bytes) {
 uint64_t LogWriter::Append(const Change& change) {
   uint32_t bytes = RecordBytes(change.tree, change.key.size, change.value.size);
   if (!Fits(RoundUp(bytes, kLineBytes)) && !Roll()) [[unlikely]] return kNoOffset;
-  EncodeRecord(change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.data());
+  EncodeRecord(change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.get());
   return Emit(bytes);
 }
 
@@ -225,9 +225,9 @@ bool LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, ui
   header.lsn = next_lsn_;
   header.record_count = count;
   uint32_t crc = Crc32c(position_.seed, reinterpret_cast<const uint8_t*>(&header) + 4, sizeof header - 4);
-  uint8_t* at = scratch_.data() + sizeof header;
+  uint8_t* at = scratch_.get() + sizeof header;
   for (uint32_t i = 0; i < count; ++i) {
-    offsets[i] = base + static_cast<uint64_t>(at - scratch_.data());
+    offsets[i] = base + static_cast<uint64_t>(at - scratch_.get());
     uint32_t record_bytes = EncodeRecord(changes[i], kRecordInBatch, 0, at);
     crc = Crc32c(crc, at, sizeof(uint32_t));
     uint64_t padded = RoundUp(record_bytes, kRecordAlign);
@@ -235,7 +235,7 @@ bool LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, ui
     at += padded;
   }
   header.crc = crc;
-  memcpy(scratch_.data(), &header, sizeof header);
+  memcpy(scratch_.get(), &header, sizeof header);
   Emit(bytes);
   return true;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -113,7 +114,7 @@ class LogWriter {
   uint64_t bytes_appended_ = 0;
   uint64_t frames_appended_ = 0;
   std::vector<uint32_t> filled_;
-  std::vector<uint8_t> scratch_;  // a frame is put together here
+  std::unique_ptr<uint8_t[]> scratch_;  // a frame is put together here; not touched before it is used
 };
 
 }  // namespace sealog
