@@ -1,5 +1,6 @@
-// Steady state: durable puts one at a time into a store whose pages are all mapped. Reports puts per second, latency percentiles, page
-// faults and fences. Usage: sealog_bench PATH [puts] [keys] [sequential|random] [checkpoint bytes] [flush]
+// Steady state: durable puts one at a time into a store whose pages are all mapped. Reports puts per second, latency
+// percentiles, page faults and fences. Usage: sealog_bench PATH [puts] [keys] [sequential|random] [checkpoint bytes]
+// [flush]
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ rusage Usage(int who) {
 }
 
 int Fail(const char* what, const Failure& failure) {
-  fprintf(stderr, "%s: status %d %s %s\n", what, static_cast<int>(failure.status), failure.syscall, failure.detail.c_str());
+  fprintf(stderr, "%s: status %d %s %s\n", what, static_cast<int>(failure.status), failure.syscall,
+          failure.detail.c_str());
   return 1;
 }
 
@@ -92,7 +94,9 @@ int main(int argc, char** argv) {
   rusage thread_after = Usage(RUSAGE_THREAD), all_after = Usage(RUSAGE_SELF);
   store.Stats(&stats);
   std::sort(nanoseconds.begin(), nanoseconds.end());
-  auto percentile = [&](double p) { return nanoseconds[std::min<size_t>(puts - 1, static_cast<size_t>(p * static_cast<double>(puts)))] / 1000.0; };
+  auto percentile = [&](double p) {
+    return nanoseconds[std::min<size_t>(puts - 1, static_cast<size_t>(p * static_cast<double>(puts)))] / 1000.0;
+  };
   printf("domain %s, flush %s, %s order, %llu puts of 16 + 100 bytes after %llu to warm up, %llu keys, populated %s\n",
          DomainName(store.region().domain()), FlushName(flush), random ? "random" : "sequential",
          static_cast<unsigned long long>(puts), static_cast<unsigned long long>(warm_up),
@@ -101,9 +105,10 @@ int main(int argc, char** argv) {
   printf("puts per second  %.0f\n", static_cast<double>(puts) / seconds);
   printf("latency, us      p50 %.2f  p99 %.2f  p99.9 %.2f  p99.99 %.2f  max %.1f\n", percentile(0.5), percentile(0.99),
          percentile(0.999), percentile(0.9999), percentile(1));
-  printf("fences per put   %.4f (writer), %.0f by %.0f checkpoints\n",
-         (stats.fences - before.fences - (stats.checkpoint_fences - before.checkpoint_fences)) / static_cast<double>(puts),
-         stats.checkpoint_fences - before.checkpoint_fences, stats.checkpoints - before.checkpoints);
+  printf(
+      "fences per put   %.4f (writer), %.0f by %.0f checkpoints\n",
+      (stats.fences - before.fences - (stats.checkpoint_fences - before.checkpoint_fences)) / static_cast<double>(puts),
+      stats.checkpoint_fences - before.checkpoint_fences, stats.checkpoints - before.checkpoints);
   printf("lines per put    %.3f (writer), %.3f (checkpoints)\n",
          (stats.lines - before.lines - (stats.checkpoint_lines - before.checkpoint_lines)) / static_cast<double>(puts),
          (stats.checkpoint_lines - before.checkpoint_lines) / static_cast<double>(puts));

@@ -1,5 +1,5 @@
-// From JavaScript's options to ours, and from our facts to JavaScript's objects. TypeScript has checked the options; what is
-// missing or of another type here becomes zero.
+// From JavaScript's options to ours, and from our facts to JavaScript's objects. TypeScript has checked the options;
+// what is missing or of another type here becomes zero.
 #pragma once
 
 #include <napi.h>

@@ -56,7 +56,8 @@ class HotCall {
       return CheckStringKey(entry_->key_codec, key_, bytes);
     }
     int64_t n = 0;
-    if (!Integer(i, kKeyBytesMax, &n) || n == 0 || static_cast<size_t>(n) > entry_->write_bytes) return Status::kInvalid;
+    if (!Integer(i, kKeyBytesMax, &n) || n == 0 || static_cast<size_t>(n) > entry_->write_bytes)
+      return Status::kInvalid;
     *key = {entry_->write, static_cast<size_t>(n)};
     return Status::kOk;
   }
@@ -78,7 +79,8 @@ class HotCall {
   }
   napi_value Length(const GetResult& result) const {
     if (result.status == Status::kOk) return Small(static_cast<int32_t>(result.bytes));
-    if (result.status == Status::kValueOutside && entry_->meta != nullptr) entry_->meta[0] = static_cast<double>(result.bytes);
+    if (result.status == Status::kValueOutside && entry_->meta != nullptr)
+      entry_->meta[0] = static_cast<double>(result.bytes);
     return Fail(result.status);
   }
 
@@ -98,7 +100,8 @@ napi_value Put(napi_env env, napi_callback_info info) {
   int64_t start = 0, end = 0;
   int32_t flags = 0;
   if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
-  if (!call.Integer(3, static_cast<int64_t>(e.write_bytes), &end) || !call.Integer(2, end, &start) || !call.Flags(4, &flags)) {
+  if (!call.Integer(3, static_cast<int64_t>(e.write_bytes), &end) || !call.Integer(2, end, &start) ||
+      !call.Flags(4, &flags)) {
     return call.Fail(Status::kInvalid);
   }
   uint64_t version = 0;
@@ -164,7 +167,8 @@ napi_value SnapshotGetInto(napi_env env, napi_callback_info info) {
   int64_t snapshot = 0;
   if (Status s = call.Key(2, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Integer(1, INT64_MAX, &snapshot) || !call.Buffer(3, &buffer)) return call.Fail(Status::kInvalid);
-  GetResult result = call.store().Get(static_cast<uint64_t>(snapshot), kTreeUser, key, const_cast<uint8_t*>(buffer.data), buffer.size);
+  GetResult result =
+      call.store().Get(static_cast<uint64_t>(snapshot), kTreeUser, key, const_cast<uint8_t*>(buffer.data), buffer.size);
   return call.Length(result);
 }
 
@@ -183,8 +187,8 @@ napi_value Batch(napi_env env, napi_callback_info info) {
   Bytes ops;
   int64_t bytes = 0, count = 0;
   int32_t flags = 0;
-  if (!call.Buffer(1, &ops) || !call.Integer(2, static_cast<int64_t>(ops.size), &bytes) || !call.Integer(3, bytes / 8, &count) ||
-      !call.Flags(4, &flags)) {
+  if (!call.Buffer(1, &ops) || !call.Integer(2, static_cast<int64_t>(ops.size), &bytes) ||
+      !call.Integer(3, bytes / 8, &count) || !call.Flags(4, &flags)) {
     return call.Fail(Status::kInvalid);
   }
   std::vector<Change> changes(static_cast<size_t>(count));
@@ -201,8 +205,11 @@ napi_value Batch(napi_env env, napi_callback_info info) {
     memcpy(&head, at, sizeof head);
     uint64_t payload = uint64_t{head.key_bytes} + head.value_bytes;
     if (left - sizeof head < payload || (head.op != 1 && head.op != 2)) return call.Fail(Status::kInvalid);
-    change = {static_cast<uint8_t>(head.op == 1 ? kRecordPut : kRecordDel), 0, head.tree,
-              {at + sizeof head, head.key_bytes}, {at + sizeof head + head.key_bytes, head.op == 1 ? head.value_bytes : 0}};
+    change = {static_cast<uint8_t>(head.op == 1 ? kRecordPut : kRecordDel),
+              0,
+              head.tree,
+              {at + sizeof head, head.key_bytes},
+              {at + sizeof head + head.key_bytes, head.op == 1 ? head.value_bytes : 0}};
     at += sizeof head + payload;
     left -= sizeof head + payload;
   }

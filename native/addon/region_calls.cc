@@ -141,7 +141,8 @@ Napi::Value Probe(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
   SealProbe probe;
-  if (Failure failure = ProbeSeal(entry->AnyRegion()->file(), &probe); !failure.ok()) return Answered(info.Env(), failure);
+  if (Failure failure = ProbeSeal(entry->AnyRegion()->file(), &probe); !failure.ok())
+    return Answered(info.Env(), failure);
   return ToObject(info.Env(), probe);
 }
 

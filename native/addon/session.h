@@ -1,5 +1,5 @@
-// What one JavaScript environment (the main thread, or a worker) has open. Handles are {generation, slot}; nothing of another
-// environment can be named.
+// What one JavaScript environment (the main thread, or a worker) has open. Handles are {generation, slot}; nothing of
+// another environment can be named.
 #pragma once
 
 #include <node_api.h>

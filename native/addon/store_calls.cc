@@ -71,8 +71,8 @@ Napi::Value SetBuffers(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
   Bytes write, read;
-  if (info.Length() < 4 || !GetBytes(env, info[1], &write) || !GetBytes(env, info[2], &read) || !info[3].IsTypedArray() ||
-      info[3].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array ||
+  if (info.Length() < 4 || !GetBytes(env, info[1], &write) || !GetBytes(env, info[2], &read) ||
+      !info[3].IsTypedArray() || info[3].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array ||
       info[3].As<Napi::TypedArray>().ElementLength() < kMetaNumbers) {
     return Answered(env, Status::kInvalid);
   }
@@ -90,14 +90,16 @@ Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
   Store* store = StoreOf(info);
   if (store == nullptr) return Answered(info.Env(), Status::kClosed);
   Status status = store->Checkpoint();
-  return status == Status::kOk ? Answered(info.Env(), status) : Answered(info.Env(), status, store->poison().detail.c_str());
+  return status == Status::kOk ? Answered(info.Env(), status)
+                               : Answered(info.Env(), status, store->poison().detail.c_str());
 }
 
 Napi::Value Stats(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Store* store = StoreOf(info);
   if (store == nullptr) return Answered(env, Status::kClosed);
-  if (info.Length() < 2 || !info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+  if (info.Length() < 2 || !info[1].IsTypedArray() ||
+      info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
     return Answered(env, Status::kInvalid);
   }
   StoreStats stats;
@@ -137,7 +139,8 @@ Napi::Value ReleaseSnapshot(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), 0);
 }
 
-// The device is waited for on a thread of libuv's; the store is kept until that is over, whatever JavaScript does meanwhile.
+// The device is waited for on a thread of libuv's; the store is kept until that is over, whatever JavaScript does
+// meanwhile.
 class CommitWork : public Napi::AsyncWorker {
  public:
   CommitWork(const Napi::Function& callback, std::shared_ptr<Store> store)

@@ -19,8 +19,8 @@ uint32_t Crc32cPortable(uint32_t seed, const void* data, size_t bytes);
 // True if the CPU has the instruction. Checked once.
 bool HasCrc32c();
 
-// The checksum of `bytes` bytes at `data`, started with `seed`. Chaining works: Crc32c(Crc32c(s, a), b) == Crc32c(s, ab).
-// There is no final inversion, so distinct seeds give distinct sums for the same bytes.
+// The checksum of `bytes` bytes at `data`, started with `seed`. Chaining works: Crc32c(Crc32c(s, a), b) == Crc32c(s,
+// ab). There is no final inversion, so distinct seeds give distinct sums for the same bytes.
 uint32_t Crc32c(uint32_t seed, const void* data, size_t bytes);
 
 // Seed of every META and node checksum of the store with this UUID.

@@ -1,6 +1,7 @@
 // Where things are in a store file, and what every structure shares: sizes, alignments, reference encodings.
-// docs/format.md is the prose; src/layout/constants.ts holds the TypeScript side, compared at load (addon/layout_table.h).
-// Everything is little-endian. Offsets are bytes from the start of the file unless a name says otherwise.
+// docs/format.md is the prose; src/layout/constants.ts holds the TypeScript side, compared at load
+// (addon/layout_table.h). Everything is little-endian. Offsets are bytes from the start of the file unless a name says
+// otherwise.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +11,8 @@ namespace sealog {
 
 inline constexpr uint32_t kFormatVersion = 1;
 
-inline constexpr uint32_t kLineBytes = 64;          // what one flush writes back
-inline constexpr uint32_t kSlotAlignBytes = 4096;   // META structures that are rewritten get a page each
+inline constexpr uint32_t kLineBytes = 64;         // what one flush writes back
+inline constexpr uint32_t kSlotAlignBytes = 4096;  // META structures that are rewritten get a page each
 
 // META: fixed offsets.
 inline constexpr uint64_t kSuperblockOffset[2] = {0, 4096};

@@ -5,8 +5,8 @@
 //   record   := RecordHeader [ext] key value                  kinds PUT, DEL, CHUNK
 //   batch    := BatchHeader (record, padded to 16 bytes)*     kind BATCH; the records carry the batch's LSN
 //
-// A frame is valid at a place if its crc, seeded with the segment's seed, is right and its LSN is the expected one. Seeds are
-// drawn anew each time a segment enters the log, so nothing left over from an earlier use validates.
+// A frame is valid at a place if its crc, seeded with the segment's seed, is right and its LSN is the expected one.
+// Seeds are drawn anew each time a segment enters the log, so nothing left over from an earlier use validates.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,8 @@ struct LogSegmentHeader {
 };
 static_assert(sizeof(LogSegmentHeader) == kLineBytes);
 
-// Names the segment that will follow, before the first frame behind it is acknowledged, so that recovery can look past a
-// damaged end of this segment.
+// Names the segment that will follow, before the first frame behind it is acknowledged, so that recovery can look past
+// a damaged end of this segment.
 struct LogSuccessor {
   uint32_t crc;  // over the rest of the line, seeded with this segment's seed
   uint32_t segment;
@@ -42,22 +42,22 @@ inline constexpr uint32_t kLogFirstFrame = 2 * kLineBytes;
 enum RecordKind : uint8_t {
   kRecordPut = 1,
   kRecordDel = 2,
-  kRecordChunk = 3,   // a piece of a large value; referred to by a PUT with kRecordExtents
+  kRecordChunk = 3,  // a piece of a large value; referred to by a PUT with kRecordExtents
   kFrameBatch = 16,
   kFrameLink = 17,
 };
 
 enum RecordFlags : uint8_t {
-  kRecordTree = 1,       // ext: u32 tree, u32 zero
-  kRecordExtents = 2,    // the value is a list of ValueExtent
-  kRecordExpires = 4,    // reserved, ext: u64 unix milliseconds
-  kRecordInBatch = 0x80, // not a frame of its own: covered by a BATCH frame
+  kRecordTree = 1,        // ext: u32 tree, u32 zero
+  kRecordExtents = 2,     // the value is a list of ValueExtent
+  kRecordExpires = 4,     // reserved, ext: u64 unix milliseconds
+  kRecordInBatch = 0x80,  // not a frame of its own: covered by a BATCH frame
 };
 inline constexpr uint8_t kRecordFlagsKnown = kRecordTree | kRecordExtents | kRecordInBatch;
 
-// `window`: how many frames, this one included, were not yet known to be durable when it was written; the frame `window`
-// LSNs earlier was. So a valid frame that counts an invalid one as durable proves damage, and any other is just the rest of
-// what was in flight at the crash.
+// `window`: how many frames, this one included, were not yet known to be durable when it was written; the frame
+// `window` LSNs earlier was. So a valid frame that counts an invalid one as durable proves damage, and any other is
+// just the rest of what was in flight at the crash.
 struct RecordHeader {
   uint32_t crc;  // over [4, 24 + ext + key + value), seeded with the segment's seed
   uint8_t kind;

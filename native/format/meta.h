@@ -1,5 +1,6 @@
-// META: superblock, checkpoint slot, segment table, seal record. Written here, decoded in TypeScript only (src/layout/).
-// A field is never given a second meaning: what is reserved is zero and stays zero until the format version says more.
+// META: superblock, checkpoint slot, segment table, seal record. Written here, decoded in TypeScript only
+// (src/layout/). A field is never given a second meaning: what is reserved is zero and stays zero until the format
+// version says more.
 #pragma once
 
 #include <cstddef>
@@ -19,22 +20,22 @@ namespace sealog {
 struct Superblock {
   uint64_t magic;
   uint32_t format_version;
-  uint32_t crc;               // over the 4096 bytes with this field as zero
-  uint64_t features_compat;   // unknown bits: open as usual
-  uint64_t features_ro;       // unknown bits: open read-only
-  uint64_t features_incompat; // unknown bits: refuse
+  uint32_t crc;                // over the 4096 bytes with this field as zero
+  uint64_t features_compat;    // unknown bits: open as usual
+  uint64_t features_ro;        // unknown bits: open read-only
+  uint64_t features_incompat;  // unknown bits: refuse
   uint8_t uuid[16];
   uint64_t sequence;
   uint64_t created_unix_ms;
-  uint64_t region_bytes;      // == segment_count << segment_bytes_log2
+  uint64_t region_bytes;  // == segment_count << segment_bytes_log2
   uint32_t segment_bytes_log2;
   uint32_t segment_count;
   uint32_t meta_segments;
-  uint32_t table_capacity;    // segments that the table has room for
-  uint8_t key_codec;          // 1 ordered, 2 utf8, 3 binary
-  uint8_t value_codec;        // 1 msgpack, 2 json, 3 string, 4 binary, 255 custom
+  uint32_t table_capacity;  // segments that the table has room for
+  uint8_t key_codec;        // 1 ordered, 2 utf8, 3 binary
+  uint8_t value_codec;      // 1 msgpack, 2 json, 3 string, 4 binary, 255 custom
   uint8_t reserved0[6];
-  char created_by[32];        // NUL-padded program and version
+  char created_by[32];  // NUL-padded program and version
   uint8_t reserved[kSuperblockBytes - 136];
 };
 static_assert(sizeof(Superblock) == kSuperblockBytes);
@@ -69,10 +70,10 @@ struct CheckpointSlot {
   uint32_t crc;
   uint32_t magic;
   uint64_t sequence;
-  uint64_t epoch;        // every node and table half of this checkpoint has an epoch <= this
-  uint64_t lsn;          // the last log sequence number whose effect is in the trees
-  LogPosition hot;       // replay starts here, expecting lsn + 1
-  LogPosition cold;      // the cleaner's cursor; segment == kSegmentNone in version 1.0 files
+  uint64_t epoch;    // every node and table half of this checkpoint has an epoch <= this
+  uint64_t lsn;      // the last log sequence number whose effect is in the trees
+  LogPosition hot;   // replay starts here, expecting lsn + 1
+  LogPosition cold;  // the cleaner's cursor; segment == kSegmentNone in version 1.0 files
   TreeRoot roots[kTreeCount];
   uint64_t live_bytes;   // sum over log segments
   uint32_t table_check;  // XOR of the crc of the current half of every segment
@@ -94,8 +95,8 @@ inline constexpr uint8_t kHalfBitmapB = 1;  // flags: the current allocation bit
 // Half of a segment's table entry; the two halves are written alternately.
 // Invariant I-META-3: the current half is the valid one with the greatest epoch <= the slot's epoch.
 struct SegmentHalf {
-  uint32_t crc;       // seeded with StoreSeed(uuid) ^ segment index
-  uint8_t type;       // SegmentType
+  uint32_t crc;  // seeded with StoreSeed(uuid) ^ segment index
+  uint8_t type;  // SegmentType
   uint8_t flags;
   uint16_t reserved;
   uint64_t epoch;     // of the checkpoint that wrote it
@@ -110,13 +111,13 @@ struct SealRecord {
   uint32_t crc;
   uint32_t magic;
   uint64_t sequence;
-  uint64_t device;         // st_dev
+  uint64_t device;  // st_dev
   uint64_t inode;
-  uint64_t generation;     // FS_IOC_GETVERSION, 0 where there is none
+  uint64_t generation;  // FS_IOC_GETVERSION, 0 where there is none
   uint64_t region_bytes;
   uint64_t extent_digest;  // 64-bit FNV-1a over (logical, physical, length) of every extent, little-endian
   uint32_t extent_count;
-  uint32_t level;          // SealLevel
+  uint32_t level;  // SealLevel
   uint64_t time_unix_ms;
   uint64_t aligned_bytes;  // in 2 MiB pieces that are aligned physically
   uint8_t fs_uuid[16];     // zeros where unknown

@@ -20,23 +20,28 @@ inline constexpr uint32_t kInnerBytes = 4096;
 inline constexpr uint32_t kLeafEntriesMax = 48;
 inline constexpr uint32_t kNodeFirstByte = 4096;  // of a LEAF or INNER segment: units before it hold the bitmaps
 inline constexpr uint32_t kBitmapOffset[2] = {512, 1024};
-inline constexpr uint32_t kBitmapBytes = 512;     // covers 4096 units; kSegmentBytesMax for node segments is 2 MiB
+inline constexpr uint32_t kBitmapBytes = 512;  // covers 4096 units; kSegmentBytesMax for node segments is 2 MiB
 
 // Node reference: the place in units of 512 bytes, and the stamp that the node found there must carry.
 inline constexpr uint32_t kNodeRefIndexBits = 40;
 constexpr uint64_t NodeRefIndex(uint64_t ref) { return ref & ((1ull << kNodeRefIndexBits) - 1); }
 constexpr uint32_t NodeRefStamp(uint64_t ref) { return static_cast<uint32_t>(ref >> kNodeRefIndexBits); }
-constexpr uint64_t MakeNodeRef(uint64_t index, uint32_t stamp) { return index | (uint64_t{stamp} << kNodeRefIndexBits); }
+constexpr uint64_t MakeNodeRef(uint64_t index, uint32_t stamp) {
+  return index | (uint64_t{stamp} << kNodeRefIndexBits);
+}
 
 // Record reference, in leaves: the place in units of 16 bytes, flags, and 16 bits of the key's hash.
 inline constexpr uint32_t kRecordRefIndexBits = 44;
 constexpr uint64_t RecordRefOffset(uint64_t ref) { return (ref & ((1ull << kRecordRefIndexBits) - 1)) * 16; }
 constexpr uint32_t RecordRefTag(uint64_t ref) { return static_cast<uint32_t>(ref >> 48); }
-constexpr uint64_t MakeRecordRef(uint64_t offset, uint32_t tag) { return (offset / 16) | (uint64_t{tag & 0xffff} << 48); }
+constexpr uint64_t MakeRecordRef(uint64_t offset, uint32_t tag) {
+  return (offset / 16) | (uint64_t{tag & 0xffff} << 48);
+}
 
 // The first 16 bytes of either node.
 struct NodeHeader {
-  uint32_t crc;    // over the rest of the node, seeded with StoreSeed(uuid) ^ low bits of its index; set by the checkpoint
+  uint32_t
+      crc;  // over the rest of the node, seeded with StoreSeed(uuid) ^ low bits of its index; set by the checkpoint
   uint8_t level;   // 0: leaf
   uint8_t count;   // entries
   uint8_t sorted;  // leaf: this many entries at the front are in key order
@@ -61,11 +66,11 @@ static_assert(offsetof(LeafNode, refs) == kLineBytes);
 
 // Child i holds the keys k with separator(i) <= k < separator(i + 1); entry 0 has no separator (its suffix is empty).
 struct InnerEntry {
-  uint64_t head;         // the first 8 bytes of the separator behind the prefix, as a big-endian number, zero-padded
-  uint64_t child;        // node reference
-  uint32_t count;        // entries under the child
-  uint16_t tail_offset;  // in the node: suffix bytes from the ninth on; 0 if there are none
-  uint16_t suffix_bytes; // of the separator behind the prefix
+  uint64_t head;          // the first 8 bytes of the separator behind the prefix, as a big-endian number, zero-padded
+  uint64_t child;         // node reference
+  uint32_t count;         // entries under the child
+  uint16_t tail_offset;   // in the node: suffix bytes from the ninth on; 0 if there are none
+  uint16_t suffix_bytes;  // of the separator behind the prefix
 };
 static_assert(sizeof(InnerEntry) == 24);
 

@@ -26,7 +26,9 @@ void Cursor::Seek(const KeyRange& range, bool reverse) {
   } else {
     // The rightmost leaf: above every key there can be.
     static const auto top = [] {
-      struct { uint8_t bytes[kKeyBytesMax]; } t;
+      struct {
+        uint8_t bytes[kKeyBytesMax];
+      } t;
       memset(t.bytes, 0xff, sizeof t.bytes);
       return t;
     }();
@@ -94,7 +96,8 @@ bool Cursor::StepLeaf() {
 namespace {
 
 // How many keys are below `key` (or equal to it, if `or_equal`).
-bool Rank(NodePool& pool, const Space& space, Root root, Bytes key, bool or_equal, uint64_t* rank, uint64_t* damaged_offset) {
+bool Rank(NodePool& pool, const Space& space, Root root, Bytes key, bool or_equal, uint64_t* rank,
+          uint64_t* damaged_offset) {
   Path path;
   if (!Descend(pool, root, key, &path)) {
     *damaged_offset = pool.failure_offset();

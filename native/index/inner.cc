@@ -57,7 +57,8 @@ bool CheckInner(const InnerNode& node) {
   uint32_t count = node.header.count;
   if (count == 0 || count > kInnerEntriesMax || node.header.level > 32) return false;
   uint32_t end = EntriesEnd(count);
-  if (node.heap_begin < end || node.heap_begin > kInnerBytes || node.prefix_bytes > kInnerBytes - node.heap_begin) return false;
+  if (node.heap_begin < end || node.heap_begin > kInnerBytes || node.prefix_bytes > kInnerBytes - node.heap_begin)
+    return false;
   for (uint32_t i = 1; i < count; ++i) {
     const InnerEntry& e = node.entries[i];
     uint32_t tail = TailBytes(e.suffix_bytes);
@@ -94,7 +95,8 @@ uint32_t FindChild(const InnerNode& node, Bytes key) {
     uint32_t half = n / 2;
     const InnerEntry& e = at[half];
     bool less = head < e.head;
-    if (head == e.head) [[unlikely]] less = CompareSuffix(node, e, head, key) < 0;
+    if (head == e.head) [[unlikely]]
+      less = CompareSuffix(node, e, head, key) < 0;
     at = less ? at : at + half;
     n = less ? half : n - half;
   }
@@ -106,7 +108,8 @@ bool InsertInPlace(InnerNode* node, uint32_t at, Bytes separator, uint64_t child
   uint32_t n = node->header.count;
   if (separator.size < prefix.size || memcmp(separator.data, prefix.data, prefix.size) != 0) return false;
   Bytes suffix{separator.data + prefix.size, separator.size - prefix.size};
-  if (n >= kInnerEntriesMax || EntriesEnd(n + 1) + TailBytes(static_cast<uint32_t>(suffix.size)) > node->heap_begin) return false;
+  if (n >= kInnerEntriesMax || EntriesEnd(n + 1) + TailBytes(static_cast<uint32_t>(suffix.size)) > node->heap_begin)
+    return false;
   memmove(&node->entries[at + 1], &node->entries[at], (n - at) * sizeof(InnerEntry));
   WriteEntry(node, &node->entries[at], suffix, child, count);
   node->header.count = static_cast<uint8_t>(n + 1);
@@ -156,7 +159,8 @@ void InnerEdit::Insert(uint32_t at, Bytes separator, uint64_t child, uint32_t co
 
 uint32_t InnerEdit::PrefixBytes(uint32_t first, uint32_t last) const {
   if (last - first < 3) return 0;  // of one separator the prefix would be all, and the next insert would not share it
-  // They are sorted (CheckInner, and Tree::Locate before a split), so what the first and the last have in common all have.
+  // They are sorted (CheckInner, and Tree::Locate before a split), so what the first and the last have in common all
+  // have.
   Bytes a = items_[first + 1].separator, b = items_[last - 1].separator;
   size_t n = std::min(a.size, b.size), i = 0;
   while (i < n && a.data[i] == b.data[i]) ++i;
@@ -167,7 +171,8 @@ bool InnerEdit::Fits(uint32_t first, uint32_t last) const {
   if (last - first > kInnerEntriesMax) return false;
   uint32_t prefix = PrefixBytes(first, last);
   size_t used = EntriesEnd(last - first) + prefix;
-  for (uint32_t i = first + 1; i < last; ++i) used += TailBytes(static_cast<uint32_t>(items_[i].separator.size) - prefix);
+  for (uint32_t i = first + 1; i < last; ++i)
+    used += TailBytes(static_cast<uint32_t>(items_[i].separator.size) - prefix);
   return used <= kInnerBytes;
 }
 
@@ -176,7 +181,8 @@ void InnerEdit::Write(uint32_t first, uint32_t last, InnerNode* node) const {
   node->header.count = static_cast<uint8_t>(last - first);
   node->prefix_bytes = static_cast<uint16_t>(prefix);
   node->heap_begin = static_cast<uint16_t>(kInnerBytes - prefix);
-  if (prefix != 0) memcpy(reinterpret_cast<uint8_t*>(node) + node->heap_begin, items_[first + 1].separator.data, prefix);
+  if (prefix != 0)
+    memcpy(reinterpret_cast<uint8_t*>(node) + node->heap_begin, items_[first + 1].separator.data, prefix);
   for (uint32_t i = first; i < last; ++i) {
     const Item& item = items_[i];
     Bytes suffix = i == first ? Bytes{} : Bytes{item.separator.data + prefix, item.separator.size - prefix};

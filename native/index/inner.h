@@ -1,5 +1,5 @@
-// An inner node: children and truncated separators. Separators are stored behind the node's common prefix, the first 8 bytes
-// of each as a number, so that a lookup compares numbers; longer ones have a tail in the node's heap.
+// An inner node: children and truncated separators. Separators are stored behind the node's common prefix, the first 8
+// bytes of each as a number, so that a lookup compares numbers; longer ones have a tail in the node's heap.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,8 @@ class InnerEdit {
   std::vector<Item> items_;
 };
 
-// Inserts a child behind child `at - 1`, in place. False if it needs an InnerEdit: no room, or the prefix does not hold.
+// Inserts a child behind child `at - 1`, in place. False if it needs an InnerEdit: no room, or the prefix does not
+// hold.
 bool InsertInPlace(InnerNode* node, uint32_t at, Bytes separator, uint64_t child, uint32_t count);
 
 // Removes child `at`; the heap is tidied when the node is next put together.

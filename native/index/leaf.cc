@@ -69,7 +69,8 @@ bool SortLeaf(const Space& space, const LeafNode& leaf, bool verify, SortedLeaf*
       *damaged_offset = offset;
       return false;
     }
-    out->entries[i] = {KeyHead(record.key), record.key.data, leaf.refs[i], static_cast<uint16_t>(record.key.size), static_cast<uint8_t>(i)};
+    out->entries[i] = {KeyHead(record.key), record.key.data, leaf.refs[i], static_cast<uint16_t>(record.key.size),
+                       static_cast<uint8_t>(i)};
   }
   out->count = count;
   auto before = [](const SortedLeaf::Entry& a, const SortedLeaf::Entry& b) {

@@ -1,4 +1,5 @@
-// A leaf: up to 48 references to records, found by one-byte fingerprints of their keys. The keys themselves are in the log.
+// A leaf: up to 48 references to records, found by one-byte fingerprints of their keys. The keys themselves are in the
+// log.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ bool CheckLeaf(const LeafNode& leaf);
 
 enum class Lookup : uint8_t { kFound, kAbsent, kDamaged };
 
-// Where `key` is in the leaf. kDamaged: an entry that may be the one refers to a record that does not hold; `*offset` names it.
+// Where `key` is in the leaf. kDamaged: an entry that may be the one refers to a record that does not hold; `*offset`
+// names it.
 Lookup FindInLeaf(const Space& space, const LeafNode& leaf, Bytes key, KeyHash hash, uint32_t* index, Record* record,
                   uint64_t* damaged_offset);
 

@@ -62,7 +62,8 @@ bool NodePool::Verify(uint64_t ref) {
                                   : (type != SegmentType::kLeaf || node->level != 0)) {
     return false;
   }
-  if (BirthStamp(node->birth) != NodeRefStamp(ref) || node->crc != NodeCrc(node, unit, space_->store_seed())) return false;
+  if (BirthStamp(node->birth) != NodeRefStamp(ref) || node->crc != NodeCrc(node, unit, space_->store_seed()))
+    return false;
   if (node->level == 0 ? !CheckLeaf(*reinterpret_cast<const LeafNode*>(node))
                        : !CheckInner(*reinterpret_cast<const InnerNode*>(node))) {
     return false;
@@ -71,8 +72,8 @@ bool NodePool::Verify(uint64_t ref) {
   return true;
 }
 
-// splitmix64 (Steele et al., 2014); 24 bits of it, so that a node left over from an earlier use of the place is not taken for
-// the one that a reference means.
+// splitmix64 (Steele et al., 2014); 24 bits of it, so that a node left over from an earlier use of the place is not
+// taken for the one that a reference means.
 uint32_t NodePool::NextStamp() {
   uint64_t z = (stamp_state_ += 0x9e3779b97f4a7c15ull);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -95,7 +96,8 @@ bool NodePool::LoadBitmap(uint32_t segment) {
   Kind& kind = KindOfSegment(segment);
   const Segment& s = space_->segment(segment);
   u.loaded = true;
-  const uint8_t* media = space_->At<const uint8_t>(space_->SegmentOffset(segment) + kBitmapOffset[s.flags & kHalfBitmapB]);
+  const uint8_t* media =
+      space_->At<const uint8_t>(space_->SegmentOffset(segment) + kBitmapOffset[s.flags & kHalfBitmapB]);
   memcpy(u.live, media, kBitmapBytes);
   memset(u.dirty, 0, sizeof u.dirty);
   uint32_t used = 0;
@@ -134,16 +136,16 @@ bool NodePool::Ensure(uint32_t leaves, uint32_t inners, Reserve who) {
   for (int i = 0; i < 2; ++i) {
     Kind& kind = kinds_[i];
     while (kind.free < wanted[i]) [[unlikely]] {
-      if (!kind.unloaded.empty()) {
-        uint32_t segment = kind.unloaded.back();
-        kind.unloaded.pop_back();
-        LoadBitmap(segment);
-        continue;
+        if (!kind.unloaded.empty()) {
+          uint32_t segment = kind.unloaded.back();
+          kind.unloaded.pop_back();
+          LoadBitmap(segment);
+          continue;
+        }
+        uint32_t segment = space_->Allocate(kind.type, who);
+        if (segment == kSegmentNone) return false;
+        AddSegment(kind, segment);
       }
-      uint32_t segment = space_->Allocate(kind.type, who);
-      if (segment == kSegmentNone) return false;
-      AddSegment(kind, segment);
-    }
   }
   return true;
 }
@@ -263,7 +265,8 @@ void NodePool::Freeze(Frozen* out) {
     if (u == nullptr || !u->loaded) continue;
     Kind& kind = KindOfSegment(segment);
     if (u->free == kind.per_segment - kind.reserved && segment != kind.current) {
-      // Nothing lives here in any pinned state. Only now, with no checkpoint under way that would still write its bitmap.
+      // Nothing lives here in any pinned state. Only now, with no checkpoint under way that would still write its
+      // bitmap.
       std::erase(kind.partial, segment);
       std::erase(kind.unloaded, segment);
       kind.free -= u->free;
@@ -272,7 +275,8 @@ void NodePool::Freeze(Frozen* out) {
       segments_[segment].reset();
       // Whatever comes to lie here is to be verified anew.
       const uint64_t first = space_->SegmentOffset(segment) >> kUnitShift;
-      for (uint64_t unit = first; unit < first + (space_->segment_bytes() >> kUnitShift); unit += 8) verified_[unit >> 3].store(0);
+      for (uint64_t unit = first; unit < first + (space_->segment_bytes() >> kUnitShift); unit += 8)
+        verified_[unit >> 3].store(0);
       continue;
     }
     if (u->has_dirty) {

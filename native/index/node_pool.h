@@ -1,14 +1,15 @@
-// Where nodes live: allocation in LEAF and INNER segments, first-use verification, and the list of what a checkpoint has to
-// write. One pool serves all trees of a store.
+// Where nodes live: allocation in LEAF and INNER segments, first-use verification, and the list of what a checkpoint
+// has to write. One pool serves all trees of a store.
 //
-// For every unit three bits in DRAM: busy (must not be allocated), live (part of the newest state; this is what a checkpoint
-// writes as the segment's bitmap) and dirty (made since the last freeze). A retired unit is busy but not live.
+// For every unit three bits in DRAM: busy (must not be allocated), live (part of the newest state; this is what a
+// checkpoint writes as the segment's bitmap) and dirty (made since the last freeze). A retired unit is busy but not
+// live.
 //
 // Not thread-safe, except Load on a frozen tree: owned by the writer's lock.
 #pragma once
 
-#include <cstdint>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -20,10 +21,10 @@
 namespace sealog {
 
 struct PoolStats {
-  uint64_t leaves = 0;        // live
+  uint64_t leaves = 0;  // live
   uint64_t inners = 0;
-  uint64_t made = 0;          // nodes allocated since open
-  uint64_t copied = 0;        // of these, copies of an older epoch's
+  uint64_t made = 0;    // nodes allocated since open
+  uint64_t copied = 0;  // of these, copies of an older epoch's
 };
 
 // Fills in the checksum of a node that will not change any more.
@@ -39,8 +40,8 @@ class NodePool {
   uint64_t epoch() const { return epoch_; }
   void set_epoch(uint64_t epoch) { epoch_ = epoch; }
 
-  // The node that `ref` names, which must be at this level. The first time since open that a node is met its checksum, its
-  // stamp and every bound in it are checked; null if they do not hold (failure_offset() then says where).
+  // The node that `ref` names, which must be at this level. The first time since open that a node is met its checksum,
+  // its stamp and every bound in it are checked; null if they do not hold (failure_offset() then says where).
   const NodeHeader* Load(uint64_t ref, uint8_t level) {
     uint64_t unit = NodeRefIndex(ref);
     if (unit >= units_) return Fail(ref);
@@ -99,24 +100,24 @@ class NodePool {
   const PoolStats& stats() const { return stats_; }
 
  private:
-  struct Units {            // of one segment
+  struct Units {  // of one segment
     bool loaded = false;
-    bool damaged = false;   // its bitmap did not hold
-    bool changed = false;   // live differs from the bitmap on media
+    bool damaged = false;  // its bitmap did not hold
+    bool changed = false;  // live differs from the bitmap on media
     bool has_dirty = false;
-    uint32_t free = 0;      // units not busy
+    uint32_t free = 0;  // units not busy
     uint64_t busy[kBitmapBytes / 8];
     uint64_t live[kBitmapBytes / 8];
     uint64_t dirty[kBitmapBytes / 8];
   };
-  struct Kind {             // leaves or inner nodes
+  struct Kind {  // leaves or inner nodes
     SegmentType type;
     uint32_t unit_bytes;
-    uint32_t per_segment;   // units, first page included
-    uint32_t reserved;      // units of the first page
+    uint32_t per_segment;  // units, first page included
+    uint32_t reserved;     // units of the first page
     uint32_t current = kSegmentNone;
-    uint32_t cursor = 0;    // word in the current segment's bitmap
-    uint64_t free = 0;      // in loaded segments of this kind
+    uint32_t cursor = 0;             // word in the current segment's bitmap
+    uint64_t free = 0;               // in loaded segments of this kind
     std::vector<uint32_t> partial;   // segments that may have free units, besides the current one
     std::vector<uint32_t> unloaded;  // from the checkpoint, bitmap not yet read
   };

@@ -119,7 +119,8 @@ Status Tree::Locate(Bytes key, Place* place) {
   return Status::kOk;
 }
 
-// The leaf's keys are all different and between the separators above it; otherwise a separator made from them would be out of order.
+// The leaf's keys are all different and between the separators above it; otherwise a separator made from them would be
+// out of order.
 bool Tree::InOrder(const Place& place) const {
   const SortedLeaf& sorted = place.sorted;
   for (uint32_t i = 1; i < sorted.count; ++i) {
@@ -128,7 +129,9 @@ bool Tree::InOrder(const Place& place) const {
   for (uint32_t i = 0; i < place.path.height; ++i) {
     const Path::Step& s = place.path.steps[i];
     if (s.child != 0 && CompareSeparator(*s.node, s.child, sorted.entries[0].key()) < 0) return false;
-    if (s.child + 1u < s.node->header.count && CompareSeparator(*s.node, s.child + 1, sorted.entries[sorted.count - 1].key()) >= 0) return false;
+    if (s.child + 1u < s.node->header.count &&
+        CompareSeparator(*s.node, s.child + 1, sorted.entries[sorted.count - 1].key()) >= 0)
+      return false;
   }
   return true;
 }
@@ -194,8 +197,10 @@ void Tree::SplitLeaf(Place* place, Bytes key, uint64_t offset) {
   InsertChild(path, path->height, Separator(left_last, right_first), right_ref, right->header.count, 0);
 }
 
-// Puts `child` to the right of what step `step` of the path leads to (step == height: the leaf). Splits upwards as needed.
-void Tree::InsertChild(Path* path, uint32_t step, Bytes separator, uint64_t child, uint32_t count, uint8_t child_level) {
+// Puts `child` to the right of what step `step` of the path leads to (step == height: the leaf). Splits upwards as
+// needed.
+void Tree::InsertChild(Path* path, uint32_t step, Bytes separator, uint64_t child, uint32_t count,
+                       uint8_t child_level) {
   if (step == 0) {
     uint64_t left = root_.ref;
     auto left_count = static_cast<uint32_t>(root_.count - count);
@@ -279,7 +284,8 @@ void Tree::Unlink(Path* path) {
   }
 }
 
-// Moves the entries of the right one of two neighbours behind those of the left one. Since leaves are unsorted, no key is read.
+// Moves the entries of the right one of two neighbours behind those of the left one. Since leaves are unsorted, no key
+// is read.
 void Tree::MergeLeaf(Path* path) {
   if (path->height == 0) return;
   const Path::Step& parent = path->steps[path->height - 1];

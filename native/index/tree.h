@@ -1,8 +1,9 @@
 // The index: an epoch copy-on-write B+tree from keys to records in the log.
 //
-// A node of an older epoch is copied before it is changed, and so is its parent; a node of the current epoch changes in place.
-// So every pinned state stays as it was, nothing in the put path is flushed, and a checkpoint writes just what was made since the
-// last one (the copy-on-write B-tree of Rodeh, ACM TOS 2008, with epochs instead of reference counts).
+// A node of an older epoch is copied before it is changed, and so is its parent; a node of the current epoch changes in
+// place. So every pinned state stays as it was, nothing in the put path is flushed, and a checkpoint writes just what
+// was made since the last one (the copy-on-write B-tree of Rodeh, ACM TOS 2008, with epochs instead of reference
+// counts).
 //
 // Readers of a frozen root need no lock; readers of the newest one, and every writer, hold the store's.
 #pragma once
@@ -53,10 +54,10 @@ struct Place {
   Path path;
   KeyHash hash;
   bool found;
-  uint32_t index;      // in the leaf, if found
-  Record record;       // if found
-  bool stays_sorted;   // an insert here would keep the leaf in order
-  bool splits;         // an insert here needs `sorted`
+  uint32_t index;     // in the leaf, if found
+  Record record;      // if found
+  bool stays_sorted;  // an insert here would keep the leaf in order
+  bool splits;        // an insert here needs `sorted`
   SortedLeaf sorted;
 };
 
@@ -72,14 +73,16 @@ class Tree {
 
   uint32_t height() const { return height_; }
 
-  // Nodes that `changes` changes may need, for NodePool::Ensure: copies of what is there, and splits. For inner nodes this
-  // counts one split in eight changes; greater separators than usual may ask for more, which the index's reserve has.
+  // Nodes that `changes` changes may need, for NodePool::Ensure: copies of what is there, and splits. For inner nodes
+  // this counts one split in eight changes; greater separators than usual may ask for more, which the index's reserve
+  // has.
   uint32_t LeavesFor(uint32_t changes) const { return Least(changes, pool_->stats().leaves) + changes + 1; }
   uint32_t InnersFor(uint32_t changes) const {
     return Least(uint64_t{changes} * height_, pool_->stats().inners) + changes / 8 + 2 * height_ + 2;
   }
 
-  // Finds the place of `key`. kCorrupt: a node or a record that the change would rely on does not hold; damaged_offset() names it.
+  // Finds the place of `key`. kCorrupt: a node or a record that the change would rely on does not hold;
+  // damaged_offset() names it.
   Status Locate(Bytes key, Place* place);
   // Points `key` at the record at `offset`. REQUIRES: located since the last change; nodes ensured. Cannot fail.
   void Set(Place* place, Bytes key, uint64_t offset);

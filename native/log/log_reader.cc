@@ -8,7 +8,8 @@ namespace {
 bool CheckBatch(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out) {
   BatchHeader header;
   memcpy(&header, at, sizeof header);
-  if (header.body_bytes > room - sizeof header || (header.flags & ~kBatchMore) != 0 || header.record_count == 0) return false;
+  if (header.body_bytes > room - sizeof header || (header.flags & ~kBatchMore) != 0 || header.record_count == 0)
+    return false;
   uint32_t crc = Crc32c(seed, at + 4, sizeof header - 4);
   const uint8_t* record_at = at + sizeof header;
   uint64_t left = header.body_bytes;
@@ -121,7 +122,9 @@ bool LogReader::FindLater(uint32_t segment, uint32_t from, uint32_t seed, Later*
   for (uint32_t offset = from; offset + kLineBytes <= space_->segment_bytes(); offset += kLineBytes) {
     RecordHeader header;
     memcpy(&header, base + offset, sizeof header);
-    if (header.kind == 0 || header.lsn < end_.next_lsn || header.window == 0 || header.lsn - header.window < end_.next_lsn) continue;
+    if (header.kind == 0 || header.lsn < end_.next_lsn || header.window == 0 ||
+        header.lsn - header.window < end_.next_lsn)
+      continue;
     Frame frame;
     if (!CheckFrame(base + offset, space_->segment_bytes() - offset, seed, &frame)) continue;
     *later = {true, segment, offset, frame.window, frame.lsn};

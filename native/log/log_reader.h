@@ -1,6 +1,6 @@
-// The reading end of the log, at recovery: verify from the checkpoint's position to the first frame that is not valid, look
-// whether anything behind it proves damage, then hand out the records. Two passes, because every segment that the log took
-// after the checkpoint must be known before the index may take any.
+// The reading end of the log, at recovery: verify from the checkpoint's position to the first frame that is not valid,
+// look whether anything behind it proves damage, then hand out the records. Two passes, because every segment that the
+// log took after the checkpoint must be known before the index may take any.
 #pragma once
 
 #include <cstdint>
@@ -48,10 +48,11 @@ class LogReader {
     uint64_t bytes;
   };
 
-  LogReader(Space* space, const LogPosition& from, uint64_t next_lsn) : space_(space), from_(from), next_lsn_(next_lsn) {}
+  LogReader(Space* space, const LogPosition& from, uint64_t next_lsn)
+      : space_(space), from_(from), next_lsn_(next_lsn) {}
 
-  // First pass. Takes the segments that the log leads to out of the free ones. kCorrupt: a valid LINK leads to a segment that
-  // holds something else; damaged_offset() names it.
+  // First pass. Takes the segments that the log leads to out of the free ones. kCorrupt: a valid LINK leads to a
+  // segment that holds something else; damaged_offset() names it.
   Status Verify();
   const End& end() const { return end_; }
   uint64_t damaged_offset() const { return damaged_offset_; }
@@ -61,8 +62,8 @@ class LogReader {
   // A valid frame behind the end that counts a missing one as durable: the end is damage, not the torn tail of a crash.
   Later LookPast() const;
 
-  // Second pass: calls on_record(const Record&, offset) -> Status for each record of each finished transaction, in order, until
-  // one does not answer kOk. REQUIRES: Verify answered kOk.
+  // Second pass: calls on_record(const Record&, offset) -> Status for each record of each finished transaction, in
+  // order, until one does not answer kOk. REQUIRES: Verify answered kOk.
   template <class OnRecord>
   Status Apply(OnRecord&& on_record) {
     Walk walk(*this);

@@ -49,8 +49,9 @@ bool LogWriter::Begin(uint64_t next_lsn, uint64_t next_log_sequence) {
   return true;
 }
 
-// Takes a free segment for the time when the current one is full, writes its header, and announces it in the current one.
-// Both are durable with the next drain, which is before any frame in the current segment that is written later is acknowledged.
+// Takes a free segment for the time when the current one is full, writes its header, and announces it in the current
+// one. Both are durable with the next drain, which is before any frame in the current segment that is written later is
+// acknowledged.
 bool LogWriter::PrepareSuccessor(Reserve who) {
   uint32_t segment = space_->Allocate(SegmentType::kLog, who);
   if (segment == kSegmentNone) return false;
@@ -94,7 +95,8 @@ void LogWriter::WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Nex
   link.offset = offset;
   link.seed = to.seed;
   SealLine(&link, position_.seed);
-  persister_->Copy(space_->base() + space_->SegmentOffset(position_.segment) + position_.offset, &link, kLineBytes, site);
+  persister_->Copy(space_->base() + space_->SegmentOffset(position_.segment) + position_.offset, &link, kLineBytes,
+                   site);
   ++frames_appended_;
   bytes_appended_ += kLineBytes;
   next_lsn_ = next_lsn;
@@ -102,8 +104,8 @@ void LogWriter::WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Nex
   position_ = {to.segment, offset, to.log_sequence, to.seed, 0};
 }
 
-// To the successor. False, with nothing written, if there is none. Prepares the one after it if there is room; if not, the next Ensure
-// says so.
+// To the successor. False, with nothing written, if there is none. Prepares the one after it if there is room; if not,
+// the next Ensure says so.
 bool LogWriter::Roll() {
   if (successor_.segment == kSegmentNone && !PrepareSuccessor(Reserve::kIndex)) return false;
   Next next = successor_;
@@ -132,7 +134,8 @@ Status LogWriter::BeginSession(Reserve who) {
     successor_ = {};
     WriteLink(kLinkSession, Site::kSession, next_lsn, next, kLogFirstFrame);
   }
-  // A fence of its own (I-LOG-2): with the LINK lost and a later frame kept, the next session would reuse that frame's LSN.
+  // A fence of its own (I-LOG-2): with the LINK lost and a later frame kept, the next session would reuse that frame's
+  // LSN.
   Status status = persister_->Drain(Site::kSession);
   if (status != Status::kOk) return Status::kPoisoned;
   SetStable(next_lsn_ - 1);
@@ -142,7 +145,8 @@ Status LogWriter::BeginSession(Reserve who) {
 }
 
 Status LogWriter::Ensure(const uint64_t* frame_bytes, size_t count, Reserve who) {
-  if (count == 1 && Fits(*frame_bytes)) [[likely]] return Status::kOk;
+  if (count == 1 && Fits(*frame_bytes)) [[likely]]
+    return Status::kOk;
   // Exactly the segments that appending them will fill: what a frame does not find room for is wasted.
   uint64_t offset = position_.offset;
   uint32_t rolls = 0;
@@ -200,7 +204,8 @@ uint64_t LogWriter::Emit(uint64_t bytes) {
 
 uint64_t LogWriter::Append(const Change& change) {
   uint32_t bytes = RecordBytes(change.tree, change.key.size, change.value.size);
-  if (!Fits(RoundUp(bytes, kLineBytes)) && !Roll()) [[unlikely]] return kNoOffset;
+  if (!Fits(RoundUp(bytes, kLineBytes)) && !Roll()) [[unlikely]]
+    return kNoOffset;
   EncodeRecord(change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.get());
   return Emit(bytes);
 }

@@ -1,9 +1,11 @@
-// The writing end of the log. One frame after another into the current segment; when it is full a LINK leads to the next one,
-// which was prepared ahead. Nothing here fences: the store drains when a commit is to be durable.
+// The writing end of the log. One frame after another into the current segment; when it is full a LINK leads to the
+// next one, which was prepared ahead. Nothing here fences: the store drains when a commit is to be durable.
 //
-// Invariant I-LOG-1: a frame is written behind the last one only, at the next LSN, and no byte of the log is written twice in one
+// Invariant I-LOG-1: a frame is written behind the last one only, at the next LSN, and no byte of the log is written
+// twice in one
 //   use of its segment, but for the line where a session begins.
-// Invariant I-LOG-2: a session's first frame is a LINK over whatever the last session left torn, durable before any other.
+// Invariant I-LOG-2: a session's first frame is a LINK over whatever the last session left torn, durable before any
+// other.
 //
 // Not thread-safe: owned by the writer's lock.
 #pragma once
@@ -36,8 +38,8 @@ class LogWriter {
  public:
   LogWriter(Space* space, Persister* persister, uint64_t seed_state);
 
-  // Goes on at `position`, whose next frame has LSN `next_lsn`. The session's LINK is written before the first frame; it jumps
-  // `lsn_jump` LSNs ahead.
+  // Goes on at `position`, whose next frame has LSN `next_lsn`. The session's LINK is written before the first frame;
+  // it jumps `lsn_jump` LSNs ahead.
   void Resume(const LogPosition& position, uint64_t next_lsn, uint64_t next_log_sequence, uint64_t lsn_jump);
   // The first log segment of a new store. False: no free segment.
   bool Begin(uint64_t next_lsn, uint64_t next_log_sequence);
@@ -45,25 +47,29 @@ class LogWriter {
 
   // Bytes of a lone record, and the greatest that may be appended.
   static uint32_t RecordBytes(uint32_t tree, size_t key_bytes, size_t value_bytes) {
-    return static_cast<uint32_t>(sizeof(RecordHeader) + (tree != kTreeUser ? kTreeExtBytes : 0) + key_bytes + value_bytes);
+    return static_cast<uint32_t>(sizeof(RecordHeader) + (tree != kTreeUser ? kTreeExtBytes : 0) + key_bytes +
+                                 value_bytes);
   }
   uint32_t frame_bytes_max() const { return space_->segment_bytes() - kLogFirstFrame - kLineBytes; }
   // The greatest value stored in its record; greater ones are cut into pieces of at most this.
   uint32_t inline_value_bytes_max() const { return inline_value_bytes_max_; }
 
-  // Until it has begun, nothing may be appended. kFull: no segment for `who`. kPoisoned: making its LINK durable failed, see the persister.
+  // Until it has begun, nothing may be appended. kFull: no segment for `who`. kPoisoned: making its LINK durable
+  // failed, see the persister.
   bool session_pending() const { return session_pending_; }
   Status BeginSession(Reserve who);
   // There will be no session: whoever comes next goes on behind the LSNs that its LINK would have jumped over.
   void SkipSession();
 
-  // Makes sure that frames of these sizes, each a multiple of 64, can be appended in this order. kFull: no segment for `who`.
+  // Makes sure that frames of these sizes, each a multiple of 64, can be appended in this order. kFull: no segment for
+  // `who`.
   Status Ensure(const uint64_t* frame_bytes, size_t count, Reserve who);
 
-  // Appends one record as a frame of its own; returns its offset, or kNoOffset with nothing written if there is no room after all.
-  // REQUIRES: ensured; it fits frame_bytes_max().
+  // Appends one record as a frame of its own; returns its offset, or kNoOffset with nothing written if there is no room
+  // after all. REQUIRES: ensured; it fits frame_bytes_max().
   uint64_t Append(const Change& change);
-  // Appends the changes as one BATCH frame; `offsets[i]` gets the place of record i. REQUIRES: ensured; BatchBytes() fits.
+  // Appends the changes as one BATCH frame; `offsets[i]` gets the place of record i. REQUIRES: ensured; BatchBytes()
+  // fits.
   bool AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets);
   static uint64_t BatchBytes(const Change* changes, uint32_t count);
 

@@ -1,5 +1,5 @@
-// A record as it lies in the region, seen through checked bounds. Everything that reads the log or follows a reference from
-// a leaf goes through here.
+// A record as it lies in the region, seen through checked bounds. Everything that reads the log or follows a reference
+// from a leaf goes through here.
 #pragma once
 
 #include <cstdint>
@@ -68,8 +68,8 @@ inline uint32_t RecordCrc(const uint8_t* at, uint32_t bytes, uint32_t seed) {
   return Crc32c(seed, at + sizeof(uint32_t), bytes - sizeof(uint32_t));
 }
 
-// The record that a reference names; its segment's seed is what it must be checksummed with. False: the reference or the
-// header is damaged.
+// The record that a reference names; its segment's seed is what it must be checksummed with. False: the reference or
+// the header is damaged.
 inline bool RecordAt(const Space& space, uint64_t offset, Record* out) {
   if (offset >= space.bytes()) return false;
   const Segment& segment = space.segment(space.SegmentOf(offset));

@@ -14,8 +14,8 @@ namespace sealog {
 namespace {
 
 constexpr size_t kLine = kLineBytes;
-// Copies of this size and more go by non-temporal stores: below it a store and a write-back are cheaper when the line is read
-// again at once, as a fresh record often is. See docs/decisions/0003.
+// Copies of this size and more go by non-temporal stores: below it a store and a write-back are cheaper when the line
+// is read again at once, as a fresh record often is. See docs/decisions/0003.
 constexpr size_t kNonTemporalBytes = 256;
 
 template <class LineOp>
@@ -93,7 +93,7 @@ struct Name {
   const char* name;
 };
 constexpr Name kNames[] = {
-    {FlushKind::kNone, "none"},       {FlushKind::kClwb, "clwb"},       {FlushKind::kClflushOpt, "clflushopt"},
+    {FlushKind::kNone, "none"},       {FlushKind::kClwb, "clwb"},      {FlushKind::kClflushOpt, "clflushopt"},
     {FlushKind::kClflush, "clflush"}, {FlushKind::kNonTemporal, "nt"}, {FlushKind::kDcCvap, "cvap"},
 };
 
@@ -119,16 +119,23 @@ bool FlushKindOf(const char* name, FlushKind* out) {
 bool FlushAvailable(FlushKind kind) {
   [[maybe_unused]] const CpuFeatures& cpu = Cpu();
   switch (kind) {
-    case FlushKind::kNone: return true;
+    case FlushKind::kNone:
+      return true;
 #if defined(__x86_64__)
-    case FlushKind::kClwb: return cpu.clwb;
-    case FlushKind::kClflushOpt: return cpu.clflushopt;
-    case FlushKind::kClflush: return cpu.clflush;
-    case FlushKind::kNonTemporal: return true;
+    case FlushKind::kClwb:
+      return cpu.clwb;
+    case FlushKind::kClflushOpt:
+      return cpu.clflushopt;
+    case FlushKind::kClflush:
+      return cpu.clflush;
+    case FlushKind::kNonTemporal:
+      return true;
 #elif defined(__aarch64__)
-    case FlushKind::kDcCvap: return cpu.dc_cvap;
+    case FlushKind::kDcCvap:
+      return cpu.dc_cvap;
 #endif
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -143,14 +150,20 @@ FlushKind BestFlush(bool eadr) {
 FlushFunctions FlushFunctionsOf(FlushKind kind) {
   switch (kind) {
 #if defined(__x86_64__)
-    case FlushKind::kClwb: return {FlushClwb, CopyBySize<FlushClwb>, DrainFence};
-    case FlushKind::kClflushOpt: return {FlushClflushOpt, CopyBySize<FlushClflushOpt>, DrainFence};
-    case FlushKind::kClflush: return {FlushClflush, CopyBySize<FlushClflush>, DrainFence};
-    case FlushKind::kNonTemporal: return {FlushFunctionsOf(BestFlush(false)).flush, CopyNonTemporal, DrainFence};
+    case FlushKind::kClwb:
+      return {FlushClwb, CopyBySize<FlushClwb>, DrainFence};
+    case FlushKind::kClflushOpt:
+      return {FlushClflushOpt, CopyBySize<FlushClflushOpt>, DrainFence};
+    case FlushKind::kClflush:
+      return {FlushClflush, CopyBySize<FlushClflush>, DrainFence};
+    case FlushKind::kNonTemporal:
+      return {FlushFunctionsOf(BestFlush(false)).flush, CopyNonTemporal, DrainFence};
 #elif defined(__aarch64__)
-    case FlushKind::kDcCvap: return {FlushDcCvap, CopyDcCvap, DrainFence};
+    case FlushKind::kDcCvap:
+      return {FlushDcCvap, CopyDcCvap, DrainFence};
 #endif
-    default: return {FlushNone, CopyPlain, DrainFence};
+    default:
+      return {FlushNone, CopyPlain, DrainFence};
   }
 }
 

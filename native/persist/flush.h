@@ -1,5 +1,5 @@
-// Cache-line write-back: the instructions, and nothing else. flush = write a line back, unordered; drain = order what was
-// written back (SFENCE, DSB); persist = both. Chosen once per mapping, after libpmem2's pmem2_set_flush_fns.
+// Cache-line write-back: the instructions, and nothing else. flush = write a line back, unordered; drain = order what
+// was written back (SFENCE, DSB); persist = both. Chosen once per mapping, after libpmem2's pmem2_set_flush_fns.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 namespace sealog {
 
 enum class FlushKind : uint8_t {
-  kNone,         // eADR: caches are in the persistence domain, a fence is enough
+  kNone,  // eADR: caches are in the persistence domain, a fence is enough
   kClwb,
   kClflushOpt,
   kClflush,

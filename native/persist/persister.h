@@ -3,11 +3,12 @@
 //
 //   pmem, memory   a fence
 //   os             a fence (the log), or a fence and fdatasync (checkpoints: order on the device)
-//   disk           the ranges are written through the descriptor and synced: the mapping is private, and nothing reaches the
+//   disk           the ranges are written through the descriptor and synced: the mapping is private, and nothing
+//   reaches the
 //                  file before its drain
 //
-// One thread at a time uses a Persister; the writer and the checkpointer have their own. Counters may be read by anyone, and WriteRanges
-// runs on any thread.
+// One thread at a time uses a Persister; the writer and the checkpointer have their own. Counters may be read by
+// anyone, and WriteRanges runs on any thread.
 #pragma once
 
 #include <atomic>
@@ -71,8 +72,8 @@ class Persister {
     return drain_ == DrainKind::kFence ? Status::kOk : DrainToDevice();
   }
 
-  // Write-through only: what the next drain would write, taken over by a caller who writes it with WriteRanges, on any thread,
-  // while this one goes on copying.
+  // Write-through only: what the next drain would write, taken over by a caller who writes it with WriteRanges, on any
+  // thread, while this one goes on copying.
   struct Range {
     uint64_t offset;
     uint64_t bytes;
@@ -87,7 +88,8 @@ class Persister {
 
  private:
   void Count(size_t bytes) {
-    counters_.lines.store(counters_.lines.load(std::memory_order_relaxed) + (bytes + 63) / 64, std::memory_order_relaxed);
+    counters_.lines.store(counters_.lines.load(std::memory_order_relaxed) + (bytes + 63) / 64,
+                          std::memory_order_relaxed);
     counters_.bytes.store(counters_.bytes.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
   }
   void Note(const void* p, size_t bytes);

@@ -1,5 +1,5 @@
-// The seam for the crash explorer: a build with SEALOG_TRACE records every durable write with the place in the code that
-// made it. In other builds the macros are nothing.
+// The seam for the crash explorer: a build with SEALOG_TRACE records every durable write with the place in the code
+// that made it. In other builds the macros are nothing.
 #pragma once
 
 #include <cstddef>
@@ -9,17 +9,17 @@ namespace sealog {
 
 // Where in the code a durable write comes from. Numbers are stable: reports and mutants name them.
 enum class Site : uint8_t {
-  kFrame = 1,         // log: a frame
-  kLink = 2,          // log: the LINK at a segment's end
-  kSession = 3,       // log: the LINK that begins a session
-  kSegmentHeader = 4, // log: header of a segment prepared ahead
-  kSuccessor = 5,     // log: its announcement
-  kReplayed = 6,      // recovery: the tail that was found valid
-  kNode = 7,          // checkpoint
-  kBitmap = 8,        // checkpoint
-  kTableHalf = 9,     // checkpoint
-  kSlot = 10,         // checkpoint
-  kCommit = 11,       // drain: the durability point of a commit
+  kFrame = 1,          // log: a frame
+  kLink = 2,           // log: the LINK at a segment's end
+  kSession = 3,        // log: the LINK that begins a session
+  kSegmentHeader = 4,  // log: header of a segment prepared ahead
+  kSuccessor = 5,      // log: its announcement
+  kReplayed = 6,       // recovery: the tail that was found valid
+  kNode = 7,           // checkpoint
+  kBitmap = 8,         // checkpoint
+  kTableHalf = 9,      // checkpoint
+  kSlot = 10,          // checkpoint
+  kCommit = 11,        // drain: the durability point of a commit
 };
 
 #if defined(SEALOG_TRACE)
@@ -33,17 +33,17 @@ class TraceSink {
 // One sink for the process; null: no tracing.
 inline TraceSink* trace_sink = nullptr;
 #define SEALOG_TRACE_OFFSET(base, p) static_cast<uint64_t>(reinterpret_cast<const uint8_t*>(p) - (base))
-#define SEALOG_TRACE_COPY(base, p, bytes, site) \
-  do {                                          \
+#define SEALOG_TRACE_COPY(base, p, bytes, site)                                       \
+  do {                                                                                \
     if (trace_sink) trace_sink->OnCopy(SEALOG_TRACE_OFFSET(base, p), p, bytes, site); \
   } while (0)
-#define SEALOG_TRACE_FLUSH(base, p, bytes, site) \
-  do {                                           \
+#define SEALOG_TRACE_FLUSH(base, p, bytes, site)                                       \
+  do {                                                                                 \
     if (trace_sink) trace_sink->OnFlush(SEALOG_TRACE_OFFSET(base, p), p, bytes, site); \
   } while (0)
-#define SEALOG_TRACE_DRAIN(site)                 \
-  do {                                           \
-    if (trace_sink) trace_sink->OnDrain(site);   \
+#define SEALOG_TRACE_DRAIN(site)               \
+  do {                                         \
+    if (trace_sink) trace_sink->OnDrain(site); \
   } while (0)
 #else
 #define SEALOG_TRACE_COPY(base, p, bytes, site) static_cast<void>(site)

@@ -35,9 +35,7 @@ bool Directory::Split(const std::string& path, std::string* directory, std::stri
 
 bool Directory::Has(const std::string& name) const {
   struct stat st;
-  return Syscall("fstatat", [&] {
-           return fstatat(file_.descriptor(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW);
-         }) == 0;
+  return Syscall("fstatat", [&] { return fstatat(file_.descriptor(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW); }) == 0;
 }
 
 Failure Directory::CreateTemporary(const std::string& prefix, std::string* name, File* out) const {

@@ -17,8 +17,8 @@ constexpr uint32_t kExtentsPerCall = 256;
 constexpr uint64_t kSmallestExtent = 512;  // bounds how many there can be
 
 constexpr uint32_t kOtherFlags = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |
-                                 FIEMAP_EXTENT_DATA_ENCRYPTED | FIEMAP_EXTENT_NOT_ALIGNED |
-                                 FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_DATA_TAIL;
+                                 FIEMAP_EXTENT_DATA_ENCRYPTED | FIEMAP_EXTENT_NOT_ALIGNED | FIEMAP_EXTENT_DATA_INLINE |
+                                 FIEMAP_EXTENT_DATA_TAIL;
 
 uint32_t FlagsOf(uint32_t fiemap_flags) {
   return ((fiemap_flags & FIEMAP_EXTENT_UNWRITTEN) != 0 ? kExtentUnwritten : 0u) |

@@ -20,15 +20,15 @@ struct Extent {
   uint64_t logical;
   uint64_t physical;  // bytes into the block device
   uint64_t length;
-  uint32_t flags;     // ExtentFlags
+  uint32_t flags;  // ExtentFlags
 };
 
 struct ExtentSummary {
-  uint64_t extents = 0;          // after merging neighbours that continue each other with equal flags
+  uint64_t extents = 0;  // after merging neighbours that continue each other with equal flags
   // 64-bit FNV-1a over logical, physical, length (u64, little-endian) of each of them. So a kernel that tells one
   // extent in two pieces changes nothing, a block that moved changes it.
   uint64_t digest = 0;
-  bool covers = false;           // exactly [0, bytes), no hole, no overlap
+  bool covers = false;  // exactly [0, bytes), no hole, no overlap
   uint64_t unwritten_bytes = 0;
   uint64_t shared_bytes = 0;
   uint64_t hole_bytes = 0;

@@ -134,9 +134,7 @@ Failure File::Pwrite(const void* data, size_t bytes, uint64_t offset) const {
   return WriteAll({&piece, 1}, offset, 0);
 }
 
-Failure File::PwriteGather(std::span<const iovec> pieces, uint64_t offset) const {
-  return WriteAll(pieces, offset, 0);
-}
+Failure File::PwriteGather(std::span<const iovec> pieces, uint64_t offset) const { return WriteAll(pieces, offset, 0); }
 
 Failure File::PwriteDsync(const void* data, size_t bytes, uint64_t offset) const {
   const iovec piece{const_cast<void*>(data), bytes};
@@ -169,9 +167,8 @@ Failure File::Fallocate(int mode, uint64_t offset, uint64_t bytes) const {
     failure.syscall = "fallocate";
     return failure;
   }
-  int result = RestartedSyscall("fallocate", [&] {
-    return fallocate(descriptor_, mode, static_cast<off_t>(offset), static_cast<off_t>(bytes));
-  });
+  int result = RestartedSyscall(
+      "fallocate", [&] { return fallocate(descriptor_, mode, static_cast<off_t>(offset), static_cast<off_t>(bytes)); });
   return result == 0 ? Failure{} : SystemFailure("fallocate", errno);
 }
 
@@ -183,9 +180,7 @@ Failure File::Truncate(uint64_t bytes) const {
 Failure File::Stat(FileStat* out) const {
   struct stat st;
   if (Syscall("fstat", [&] { return fstat(descriptor_, &st); }) != 0) return SystemFailure("fstat", errno);
-  out->type = S_ISREG(st.st_mode)   ? FileType::kRegular
-              : S_ISDIR(st.st_mode) ? FileType::kDirectory
-                                    : FileType::kOther;
+  out->type = S_ISREG(st.st_mode) ? FileType::kRegular : S_ISDIR(st.st_mode) ? FileType::kDirectory : FileType::kOther;
   out->links = st.st_nlink;
   out->bytes = static_cast<uint64_t>(st.st_size);
   out->device = st.st_dev;

@@ -12,8 +12,8 @@ namespace sealog {
 struct FileSystem {
   const char* name = "unknown";  // "ext4" (ext2 and ext3 share its magic), "xfs", "btrfs", "tmpfs", "f2fs", "nfs", ...
   uint64_t magic = 0;
-  bool local = false;            // known to be on this machine; unknown ones and FUSE are not
-  bool memory = false;           // tmpfs, ramfs: gone at reboot
+  bool local = false;                // known to be on this machine; unknown ones and FUSE are not
+  bool memory = false;               // tmpfs, ramfs: gone at reboot
   bool overwrites_in_place = false;  // a written block stays until somebody asks otherwise: ext4, xfs, f2fs (pinned)
   uint32_t block_bytes = 0;
   uint64_t free_bytes = 0;       // for this user; UINT64_MAX where there is no limit
@@ -24,7 +24,7 @@ struct FileSystem {
 Failure ReadFileSystem(const File& file, FileSystem* out);
 
 struct FileAttributes {
-  bool dax = false;         // STATX_ATTR_DAX: information only
+  bool dax = false;  // STATX_ATTR_DAX: information only
   bool immutable = false;
   uint64_t generation = 0;  // FS_IOC_GETVERSION, 0 where there is none: tells a reused inode number
 };

@@ -40,9 +40,12 @@ void Munmap(void* at, size_t bytes) {
 
 int FlagsOf(MapMode mode) {
   switch (mode) {
-    case MapMode::kSharedSync: return MAP_SHARED_VALIDATE | MAP_SYNC;
-    case MapMode::kShared: return MAP_SHARED;
-    case MapMode::kPrivate: return MAP_PRIVATE | MAP_NORESERVE;
+    case MapMode::kSharedSync:
+      return MAP_SHARED_VALIDATE | MAP_SYNC;
+    case MapMode::kShared:
+      return MAP_SHARED;
+    case MapMode::kPrivate:
+      return MAP_PRIVATE | MAP_NORESERVE;
   }
   return MAP_PRIVATE;
 }

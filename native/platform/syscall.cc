@@ -12,25 +12,33 @@ Status StatusOf(int error_number) {
   switch (error_number) {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return Status::kNoSpace;
+    case EFBIG:
+      return Status::kNoSpace;
     case EACCES:
     case EPERM:
-    case EROFS: return Status::kPermission;
+    case EROFS:
+      return Status::kPermission;
     case ENOENT:
-    case ENOTDIR: return Status::kAbsent;
+    case ENOTDIR:
+      return Status::kAbsent;
     case ELOOP:  // O_NOFOLLOW met a symlink
     case EISDIR:
     case ENXIO:    // a FIFO or a device without its other end
     case ETXTBSY:  // in use as a swap file
       return Status::kNotRegular;
-    case EEXIST: return Status::kExists;
-    case ENOMEM: return Status::kNoMemory;
+    case EEXIST:
+      return Status::kExists;
+    case ENOMEM:
+      return Status::kNoMemory;
     case EFAULT:  // the kernel met, in our mapping, what would have been a SIGBUS
-    case EHWPOISON: return Status::kMedia;
+    case EHWPOISON:
+      return Status::kMedia;
     case EOPNOTSUPP:
     case ENOSYS:
-    case ENOTTY: return Status::kUnsupported;
-    default: return Status::kIo;
+    case ENOTTY:
+      return Status::kUnsupported;
+    default:
+      return Status::kIo;
   }
 }
 

@@ -32,8 +32,8 @@ std::string Unescape(const std::string& field) {
 
 Failure RandomBytes(void* out, size_t bytes) {
   for (size_t got = 0; got < bytes;) {
-    ssize_t n = internal::RestartedSyscall(
-        "getrandom", [&] { return getrandom(static_cast<uint8_t*>(out) + got, bytes - got, 0); });
+    ssize_t n = internal::RestartedSyscall("getrandom",
+                                           [&] { return getrandom(static_cast<uint8_t*>(out) + got, bytes - got, 0); });
     if (n <= 0) return SystemFailure("getrandom", n < 0 ? errno : EIO);
     got += static_cast<size_t>(n);
   }

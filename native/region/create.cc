@@ -18,9 +18,9 @@ namespace sealog {
 namespace {
 
 constexpr uint64_t kBufferBytes = 1 << 20;
-constexpr uint64_t kSyncEveryBytes = 64 << 20;       // bounds what is dirty, and how long an abort waits for the device
-constexpr uint64_t kMemorySliceBytes = 16 << 20;     // of tmpfs, per fallocate: one that is interrupted is undone
-constexpr size_t kNameBytesMax = 220;                // of the store's name in the temporary one, to stay below NAME_MAX
+constexpr uint64_t kSyncEveryBytes = 64 << 20;    // bounds what is dirty, and how long an abort waits for the device
+constexpr uint64_t kMemorySliceBytes = 16 << 20;  // of tmpfs, per fallocate: one that is interrupted is undone
+constexpr size_t kNameBytesMax = 220;             // of the store's name in the temporary one, to stay below NAME_MAX
 constexpr uint32_t kTableGrowth = 4;
 
 Failure Refusal(Status status, std::string detail) {
@@ -54,8 +54,8 @@ Failure ComputeGeometry(const CreateOptions& options, Geometry* out) {
   }
   const uint64_t meta = MetaSegments(options.segment_bytes, static_cast<uint32_t>(table));
   if (count < meta + kFreeSegmentsMin) {
-    return Refusal(Status::kInvalid, "capacityBytes must be at least " +
-                                         std::to_string((meta + kFreeSegmentsMin) * segment) + " here");
+    return Refusal(Status::kInvalid,
+                   "capacityBytes must be at least " + std::to_string((meta + kFreeSegmentsMin) * segment) + " here");
   }
   if (table < count) return Refusal(Status::kInvalid, "tableCapacity is less than the segments there are to be");
   *out = {count * segment, static_cast<uint32_t>(count), static_cast<uint32_t>(meta), static_cast<uint32_t>(table)};

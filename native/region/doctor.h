@@ -19,22 +19,22 @@ struct DirectoryFacts {
   std::string kernel_release;
   uint32_t block_bytes = 0;
   uint8_t fs_uuid[16] = {};
-  uint64_t free_bytes = 0;           // for this user
+  uint64_t free_bytes = 0;  // for this user
 
   bool dax_attribute = false;
   bool map_sync = false;
-  std::string map_sync_error;        // errno name, "EOPNOTSUPP"; "" if granted
+  std::string map_sync_error;          // errno name, "EOPNOTSUPP"; "" if granted
   FlushKind flush = FlushKind::kNone;  // the best there is
   bool eadr = false;
 
-  bool fallocate = false;            // is there such a thing here
-  SealProbe allocated;               // after fallocate
-  SealProbe sealed;                  // after zeros and fsync: `level` is the highest to be had
-  uint64_t probe_bytes = 0;          // the size of the file tried with
+  bool fallocate = false;    // is there such a thing here
+  SealProbe allocated;       // after fallocate
+  SealProbe sealed;          // after zeros and fsync: `level` is the highest to be had
+  uint64_t probe_bytes = 0;  // the size of the file tried with
 
   Domain domain_sync = Domain::kAny;
   Domain domain_relaxed = Domain::kAny;
-  bool lease = false;                // a write lease is granted to the only opener
+  bool lease = false;  // a write lease is granted to the only opener
 };
 
 // REQUIRES: the directory is writable. Makes an 8 MiB temporary file in it and removes it.

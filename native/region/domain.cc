@@ -7,11 +7,16 @@ namespace sealog {
 
 const char* DomainName(Domain domain) {
   switch (domain) {
-    case Domain::kAny: return "any";
-    case Domain::kMemory: return "memory";
-    case Domain::kOs: return "os";
-    case Domain::kDisk: return "disk";
-    case Domain::kPmem: return "pmem";
+    case Domain::kAny:
+      return "any";
+    case Domain::kMemory:
+      return "memory";
+    case Domain::kOs:
+      return "os";
+    case Domain::kDisk:
+      return "disk";
+    case Domain::kPmem:
+      return "pmem";
   }
   return "any";
 }

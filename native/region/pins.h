@@ -1,9 +1,9 @@
 // Who still needs an old state, and what is waiting for them.
 //
-// A state is named by its epoch: it consists of things born in an epoch <= its own and retired in a later one. Checkpoints
-// (the current one, the one before it, the one under way) and snapshots pin their state. What is retired waits at the newest
-// pin that needs it, and moves to the next older one when that pin goes: each thing is looked at once per pin, whatever the
-// number of writes in between (dead lists, as in ZFS).
+// A state is named by its epoch: it consists of things born in an epoch <= its own and retired in a later one.
+// Checkpoints (the current one, the one before it, the one under way) and snapshots pin their state. What is retired
+// waits at the newest pin that needs it, and moves to the next older one when that pin goes: each thing is looked at
+// once per pin, whatever the number of writes in between (dead lists, as in ZFS).
 //
 // Not thread-safe: owned by the writer's lock.
 #pragma once

@@ -28,7 +28,7 @@ struct RegionInfo {
   uint64_t file_bytes = 0;
   Domain domain = Domain::kAny;
   bool map_sync = false;
-  bool dax = false;     // the statx attribute: information only, no promise
+  bool dax = false;                    // the statx attribute: information only, no promise
   FlushKind flush = FlushKind::kNone;  // kNone with eADR, and in the disk domain
   bool eadr = false;
   std::string fs_name;

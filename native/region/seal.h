@@ -19,12 +19,12 @@ struct SealProbe {
   const char* method = "none";  // "fiemap"; "blocks": tmpfs, where st_blocks is all there is; "none"
   SealLevel level = SealLevel::kSparse;
   uint64_t extents = 0;
-  uint64_t digest = 0;          // see ExtentSummary
+  uint64_t digest = 0;  // see ExtentSummary
   uint64_t aligned_bytes = 0;
   uint64_t unwritten_bytes = 0;
   uint64_t shared_bytes = 0;
   uint64_t hole_bytes = 0;
-  uint64_t other_bytes = 0;     // delayed, encoded, inline, encrypted, unaligned or unknown
+  uint64_t other_bytes = 0;  // delayed, encoded, inline, encrypted, unaligned or unknown
   uint64_t region_bytes = 0;
   uint64_t device = 0;
   uint64_t inode = 0;

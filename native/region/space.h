@@ -1,5 +1,5 @@
-// The region as segments: where each one is, what it holds, how much of it is live. Kept in DRAM; a checkpoint writes what
-// changed into the segment table (store/checkpoint.h).
+// The region as segments: where each one is, what it holds, how much of it is live. Kept in DRAM; a checkpoint writes
+// what changed into the segment table (store/checkpoint.h).
 //
 // Not thread-safe: owned by the writer's lock.
 #pragma once
@@ -22,8 +22,8 @@ struct Segment {
   uint64_t sequence = 0;  // LOG: log sequence
 };
 
-// Who may take the last free segments. A put leaves the reserve to removes, and both leave some to the index, so that what
-// was committed to the log can always be applied.
+// Who may take the last free segments. A put leaves the reserve to removes, and both leave some to the index, so that
+// what was committed to the log can always be applied.
 enum class Reserve : uint8_t { kPut, kRemove, kIndex };
 
 class Space {

@@ -15,8 +15,8 @@ Status WriteCheckpoint(const Space& space, Persister* persister, const FrozenSta
   }
   for (const NodePool::FrozenBitmap& bitmap : state.nodes.bitmaps) {
     uint32_t which = bitmap.flags & kHalfBitmapB;
-    persister->Copy(space.base() + space.SegmentOffset(bitmap.segment) + kBitmapOffset[which], bitmap.bits, kBitmapBytes,
-                    Site::kBitmap);
+    persister->Copy(space.base() + space.SegmentOffset(bitmap.segment) + kBitmapOffset[which], bitmap.bits,
+                    kBitmapBytes, Site::kBitmap);
   }
   for (const FrozenState::Half& half : state.halves) {
     // A line is both halves of the entry; the other one is written as it is.
@@ -27,7 +27,8 @@ Status WriteCheckpoint(const Space& space, Persister* persister, const FrozenSta
     persister->Copy(line, both, sizeof both, Site::kTableHalf);
   }
   if (Status status = persister->Drain(Site::kNode); status != Status::kOk) return status;
-  persister->Copy(space.base() + kCheckpointSlotOffset[state.slot.sequence & 1], &state.slot, sizeof state.slot, Site::kSlot);
+  persister->Copy(space.base() + kCheckpointSlotOffset[state.slot.sequence & 1], &state.slot, sizeof state.slot,
+                  Site::kSlot);
   return persister->Drain(Site::kSlot);
 }
 

@@ -1,4 +1,5 @@
-// A checkpoint: a frozen state, made durable behind the writer's back. Two fences: everything it refers to, then the slot.
+// A checkpoint: a frozen state, made durable behind the writer's back. Two fences: everything it refers to, then the
+// slot.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@
 
 namespace sealog {
 
-// Everything a checkpoint writes, taken under the writer's lock. The nodes themselves stay where they are: pinned, so that
-// nobody changes them.
+// Everything a checkpoint writes, taken under the writer's lock. The nodes themselves stay where they are: pinned, so
+// that nobody changes them.
 struct FrozenState {
   struct Half {
     uint32_t segment;
@@ -26,8 +27,8 @@ struct FrozenState {
   std::vector<uint32_t> filled;  // log segments that were left behind, complete
 };
 
-// Writes it. Invariant I-CKPT-1: the slot is written after a fence behind all that it refers to; nothing of the other slot's
-// state is overwritten. Fails as the persister's drains do.
+// Writes it. Invariant I-CKPT-1: the slot is written after a fence behind all that it refers to; nothing of the other
+// slot's state is overwritten. Fails as the persister's drains do.
 Status WriteCheckpoint(const Space& space, Persister* persister, const FrozenState& state);
 
 }  // namespace sealog

@@ -1,8 +1,8 @@
 // When a checkpoint is taken, and what is done around writing it (store/checkpoint.h).
 #include <chrono>
 
-#include "region/meta_writer.h"
 #include "platform/system.h"
+#include "region/meta_writer.h"
 #include "store/store.h"
 
 namespace sealog {
@@ -28,8 +28,8 @@ SegmentHalf Store::EncodeHalf(uint32_t segment, uint64_t epoch) const {
   return half;
 }
 
-// Takes the newest state for a checkpoint. REQUIRES: the lock, inside a guard or not (it writes nothing to the region but the
-// drain); no checkpoint in flight; everything logged is durable.
+// Takes the newest state for a checkpoint. REQUIRES: the lock, inside a guard or not (it writes nothing to the region
+// but the drain); no checkpoint in flight; everything logged is durable.
 void Store::Freeze(uint32_t slot_flags) {
   frozen_.filled = log_->TakeFilled();
   for (uint32_t segment : frozen_.filled) RetireIfEmpty(segment);
@@ -71,12 +71,13 @@ void Store::Freeze(uint32_t slot_flags) {
   in_flight_ = true;
 }
 
-// After a change: starts a checkpoint when the log's tail is long enough, and holds the writer back when the one before has not
-// finished by the time the tail is twice that: it bounds what the next open replays.
+// After a change: starts a checkpoint when the log's tail is long enough, and holds the writer back when the one before
+// has not finished by the time the tail is twice that: it bounds what the next open replays.
 void Store::MaybeFreeze(Guard& guard) {
   const uint64_t limit = plan_.header.checkpoint_bytes;
   uint64_t tail = log_->bytes_appended() - log_bytes_at_freeze_;
-  if (tail < limit) [[likely]] return;
+  if (tail < limit) [[likely]]
+    return;
   if (in_flight_) {
     if (tail < 2 * limit) return;
     done_.wait(guard, [this] { return !in_flight_; });

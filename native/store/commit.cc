@@ -1,5 +1,5 @@
-// Changes. The order is what durability rests on: look (nothing can fail behind this), log, drain - the durability point -
-// index. See docs/design.md, "the walk of one put".
+// Changes. The order is what durability rests on: look (nothing can fail behind this), log, drain - the durability
+// point - index. See docs/design.md, "the walk of one put".
 #include <algorithm>
 #include <cstring>
 
@@ -17,7 +17,8 @@ Status Store::Attempted(Guard& guard, bool deferred, Attempt&& attempt) {
   Status status;
   for (;;) {
     if (status = Writable(); status != Status::kOk) return status;
-    // A commit that another thread is syncing: what comes before must be durable first, or, where the window is nearly used up, soon.
+    // A commit that another thread is syncing: what comes before must be durable first, or, where the window is nearly
+    // used up, soon.
     if (commit_in_flight_ && (!deferred || log_->window() + kWindowSlack >= kWindowFramesMax)) {
       if (status = WaitForCommit(guard); status != Status::kOk) return status;
     }
@@ -36,7 +37,8 @@ Status Store::Attempted(Guard& guard, bool deferred, Attempt&& attempt) {
   return status;
 }
 
-// Room for `changes` in the index and for the frames in the log, so that nothing fails for lack of space once a frame is written.
+// Room for `changes` in the index and for the frames in the log, so that nothing fails for lack of space once a frame
+// is written.
 Status Store::Ensure(uint32_t changes, const Tree& tree, const uint64_t* frame_bytes, size_t frames, Reserve who) {
   if (!pool_->Ensure(tree.LeavesFor(changes), tree.InnersFor(changes), who)) return Status::kFull;
   return EnsureLog(frame_bytes, frames, who);
@@ -59,7 +61,8 @@ Status Store::SyncInOsDomain() {
   return failure.ok() ? Status::kOk : Poison(Status::kIo, failure);
 }
 
-// The store is full: retired space comes back once two checkpoints have passed it. False if there is none, or snapshots hold it.
+// The store is full: retired space comes back once two checkpoints have passed it. False if there is none, or snapshots
+// hold it.
 bool Store::Relieve(Guard& guard) {
   uint64_t waiting = pool_->pins().waiting();
   for (int i = 0; i < 3 && waiting != 0; ++i) {
@@ -75,7 +78,8 @@ Status Store::DrainLog() {
   if (!Undrained()) return Status::kOk;
   if (persister_.Drain(Site::kCommit) != Status::kOk) return Poison(Status::kIo, persister_.failure());
   drained_lsn_ = log_->last_lsn();
-  // In the os domain a drain survives the process, not the machine: frames count as durable from the next checkpoint on.
+  // In the os domain a drain survives the process, not the machine: frames count as durable from the next checkpoint
+  // on.
   if (region_->domain() != Domain::kOs) log_->SetStable(drained_lsn_);
   return Status::kOk;
 }
@@ -97,15 +101,18 @@ Status Store::Behind(Status status) {
   return Poison(status, {status, 0, "", damaged_offset_, "the index in memory is behind the log; reopen the store"});
 }
 
-// A frame without a place, though room was made for it: a mistake of ours. Nothing was written where it does not belong.
+// A frame without a place, though room was made for it: a mistake of ours. Nothing was written where it does not
+// belong.
 Status Store::OutOfLog() {
   return Poison(Status::kFull, {Status::kFull, 0, "", 0, "the log had no room for a frame that had been counted"});
 }
 
-// The index change of one record that lies in the log at `offset`, and the accounts of its segment and its predecessor's.
+// The index change of one record that lies in the log at `offset`, and the accounts of its segment and its
+// predecessor's.
 Status Store::Index(Place* place, const Change& change, uint64_t offset) {
   Tree& tree = trees_[change.tree];
-  if (!pool_->Ensure(tree.LeavesFor(1), tree.InnersFor(1), Reserve::kIndex)) [[unlikely]] return Status::kFull;
+  if (!pool_->Ensure(tree.LeavesFor(1), tree.InnersFor(1), Reserve::kIndex)) [[unlikely]]
+    return Status::kFull;
   const uint64_t old = place->found ? RecordRefOffset(place->path.leaf->refs[place->index]) : 0;
   if (change.kind == kRecordPut) {
     uint32_t bytes = LogWriter::RecordBytes(change.tree, change.key.size, change.value.size);
@@ -140,7 +147,10 @@ Status Store::Outline(Change* change, std::vector<uint8_t>* extents) {
       if (Status status = BoundWindow(); status != Status::kOk) return status;
     }
     size_t at = size_t{i} * piece_max;
-    Change piece{kRecordChunk, 0, change->tree, change->key,
+    Change piece{kRecordChunk,
+                 0,
+                 change->tree,
+                 change->key,
                  {change->value.data + at, std::min<size_t>(piece_max, change->value.size - at)}};
     uint64_t offset = log_->Append(piece);
     if (offset == kNoOffset) return OutOfLog();
@@ -223,7 +233,8 @@ Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t
   Reserve who = Reserve::kRemove;
   for (uint32_t i = 0; i < count; ++i) {
     const Change& c = given[i];
-    if (c.key.size == 0 || c.tree >= kTreeCount || (c.kind != kRecordPut && c.kind != kRecordDel)) return Status::kInvalid;
+    if (c.key.size == 0 || c.tree >= kTreeCount || (c.kind != kRecordPut && c.kind != kRecordDel))
+      return Status::kInvalid;
     if (c.key.size > kKeyBytesMax) return Status::kKeyTooLarge;
     if (c.value.size > kValueBytesMax) return Status::kValueTooLarge;
     if (c.kind == kRecordPut) who = Reserve::kPut;
@@ -264,7 +275,8 @@ Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t
       in_frame += bytes;
       frame_bytes_.back() = RoundUp(in_frame, kLineBytes);
     }
-    if (Status s = Ensure(count, trees_[kTreeUser], frame_bytes_.data(), frame_bytes_.size(), who); s != Status::kOk) return s;
+    if (Status s = Ensure(count, trees_[kTreeUser], frame_bytes_.data(), frame_bytes_.size(), who); s != Status::kOk)
+      return s;
 
     phase_ = Phase::kLogging;
     uint32_t first = 0;

@@ -16,7 +16,8 @@ Failure ParsePlan(const void* data, size_t bytes, uint64_t region_bytes, Plan* o
   if (bytes < sizeof h) return {Status::kInvalid, 0, "", 0, "the plan is too short"};
   memcpy(&h, data, sizeof h);
   if (h.version != kPlanVersion) return {Status::kInvalid, 0, "", 0, "the plan has another version"};
-  if (h.segment_bytes_log2 > 21 || (1u << h.segment_bytes_log2) < kSegmentBytesMin) return Refuse("the segment size is out of range");
+  if (h.segment_bytes_log2 > 21 || (1u << h.segment_bytes_log2) < kSegmentBytesMin)
+    return Refuse("the segment size is out of range");
   const uint32_t segment_bytes = 1u << h.segment_bytes_log2;
   if (h.segment_count == 0 || uint64_t{h.segment_count} << h.segment_bytes_log2 != region_bytes) {
     return Refuse("the segments do not make up the file");
@@ -28,9 +29,11 @@ Failure ParsePlan(const void* data, size_t bytes, uint64_t region_bytes, Plan* o
   if (bytes != sizeof h + uint64_t{h.segment_count} * sizeof(PlanSegment)) {
     return {Status::kInvalid, 0, "", 0, "the plan has another length than its segment count asks for"};
   }
-  if (h.epoch == 0 || std::max(h.epoch, h.epoch_floor) > kEpochMax - (1ull << 32)) return Refuse("the epoch is out of range");
+  if (h.epoch == 0 || std::max(h.epoch, h.epoch_floor) > kEpochMax - (1ull << 32))
+    return Refuse("the epoch is out of range");
   out->segments.resize(h.segment_count);
-  memcpy(out->segments.data(), static_cast<const uint8_t*>(data) + sizeof h, out->segments.size() * sizeof(PlanSegment));
+  memcpy(out->segments.data(), static_cast<const uint8_t*>(data) + sizeof h,
+         out->segments.size() * sizeof(PlanSegment));
   for (uint32_t i = 0; i < h.segment_count; ++i) {
     const PlanSegment& s = out->segments[i];
     bool meta = s.type == static_cast<uint8_t>(SegmentType::kMeta);
@@ -45,7 +48,8 @@ Failure ParsePlan(const void* data, size_t bytes, uint64_t region_bytes, Plan* o
       return Refuse("the log position is outside of the region");
     }
     const PlanSegment& s = out->segments[h.hot.segment];
-    if (s.type != static_cast<uint8_t>(SegmentType::kLog) || s.sequence != h.hot.log_sequence || s.check != h.hot.seed) {
+    if (s.type != static_cast<uint8_t>(SegmentType::kLog) || s.sequence != h.hot.log_sequence ||
+        s.check != h.hot.seed) {
       return Refuse("the log position is not in a log segment", uint64_t{h.hot.segment} << h.segment_bytes_log2);
     }
   }

@@ -214,9 +214,8 @@ Status Store::Count(const KeyRange& range, uint64_t* count) {
   if (!serving_) return Status::kClosed;
   if (broken_) return Status::kMedia;
   Status status = Status::kMedia;
-  if (!Shielded([&] {
-        status = CountRange(*pool_, *space_, trees_[kTreeUser].root(), range, count, &damaged_offset_);
-      })) {
+  if (!Shielded(
+          [&] { status = CountRange(*pool_, *space_, trees_[kTreeUser].root(), range, count, &damaged_offset_); })) {
     return Status::kMedia;
   }
   return status;

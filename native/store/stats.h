@@ -6,37 +6,37 @@
 namespace sealog {
 
 struct StoreStats {
-  double fences = 0;              // drains since open, of the writer and the checkpointer
-  double lines = 0;               // written back
-  double bytes = 0;               // made durable
-  double syncs = 0;               // of the device
-  double checkpoint_fences = 0;   // of the above, the checkpointer's
+  double fences = 0;             // drains since open, of the writer and the checkpointer
+  double lines = 0;              // written back
+  double bytes = 0;              // made durable
+  double syncs = 0;              // of the device
+  double checkpoint_fences = 0;  // of the above, the checkpointer's
   double checkpoint_lines = 0;
-  double entries = 0;             // keys in the user's tree
-  double lsn = 0;                 // of the last commit
+  double entries = 0;  // keys in the user's tree
+  double lsn = 0;      // of the last commit
   double durable_lsn = 0;
-  double log_bytes = 0;           // appended since open
+  double log_bytes = 0;  // appended since open
   double log_frames = 0;
-  double live_bytes = 0;          // in log segments
+  double live_bytes = 0;  // in log segments
   double segments = 0;
   double free_segments = 0;
   double log_segments = 0;
   double leaf_segments = 0;
   double inner_segments = 0;
-  double leaves = 0;              // live nodes
+  double leaves = 0;  // live nodes
   double inners = 0;
-  double nodes_made = 0;          // since open
+  double nodes_made = 0;  // since open
   double nodes_copied = 0;
-  double checkpoints = 0;         // since open
-  double checkpoint_nodes = 0;    // written by them
+  double checkpoints = 0;       // since open
+  double checkpoint_nodes = 0;  // written by them
   double epoch = 0;
-  double oldest_pin = 0;          // epoch; 0: none
-  double waiting = 0;             // nodes and segments that are retired and pinned
+  double oldest_pin = 0;  // epoch; 0: none
+  double waiting = 0;     // nodes and segments that are retired and pinned
   double snapshots = 0;
-  double tail_bytes = 0;          // of the log, since the last freeze: what a reopen would replay at least
+  double tail_bytes = 0;  // of the log, since the last freeze: what a reopen would replay at least
   double populated_bytes = 0;
   double populate_complete = 0;
-  double minor_faults = 0;        // of the process
+  double minor_faults = 0;  // of the process
   double major_faults = 0;
   double tree_height = 0;
 };

@@ -14,9 +14,12 @@ DrainKind LogDrain(Domain domain) { return domain == Domain::kDisk ? DrainKind::
 
 DrainKind CheckpointDrain(Domain domain) {
   switch (domain) {
-    case Domain::kDisk: return DrainKind::kWriteThrough;
-    case Domain::kOs: return DrainKind::kFenceAndSync;
-    default: return DrainKind::kFence;
+    case Domain::kDisk:
+      return DrainKind::kWriteThrough;
+    case Domain::kOs:
+      return DrainKind::kFenceAndSync;
+    default:
+      return DrainKind::kFence;
   }
 }
 
@@ -72,7 +75,8 @@ Failure Store::Start(Plan plan) {
     Complete(&half, space_->store_seed(), i);
     half_crc_[i] = half.crc;
     table_check_ ^= half.crc;
-    // With nothing live in it a segment is free, whatever it was: a session that was cut off may have reused it already.
+    // With nothing live in it a segment is free, whatever it was: a session that was cut off may have reused it
+    // already.
     bool empty = s.live == 0 && s.type != SegmentType::kMeta && i != h.hot.segment;
     if (empty) s.type = SegmentType::kFree;
     space_->Restore(i, s);
@@ -90,7 +94,7 @@ Failure Store::Start(Plan plan) {
   slot_sequence_ = h.slot_sequence;
   log_ = std::make_unique<LogWriter>(space_.get(), &persister_, seeds[1]);
 
-  EnsureGuardHandler();
+  if (Failure failure = EnsureGuardHandler(); !failure.ok()) return failure;
   if (!Shielded([&] {
         for (uint32_t t = 0; t < kTreeCount; ++t) {
           trees_.emplace_back(pool_.get(), space_.get());
@@ -174,7 +178,8 @@ Failure Store::Serve(const ServeOptions& options) {
           persister_.Flush(region_->base() + e.offset, e.bytes, Site::kReplayed);
         }
         if (end.frames != 0) status = persister_.Drain(Site::kReplayed);
-        if (status == Status::kOk && end.frames != 0 && region_->domain() == Domain::kOs) os_sync = region_->file().Fdatasync();
+        if (status == Status::kOk && end.frames != 0 && region_->domain() == Domain::kOs)
+          os_sync = region_->file().Fdatasync();
       })) {
     status = Status::kMedia;
   }
@@ -183,7 +188,9 @@ Failure Store::Serve(const ServeOptions& options) {
   drained_lsn_ = log_->last_lsn();
   RetireEmptySegments();
   if (status == Status::kFull) return {status, 0, "", 0, "the store has no free segment for its log"};
-  if (status != Status::kOk) return {status, persister_.failure().error_number, persister_.failure().syscall, 0, "recovery could not make the log's tail durable"};
+  if (status != Status::kOk)
+    return {status, persister_.failure().error_number, persister_.failure().syscall, 0,
+            "recovery could not make the log's tail durable"};
   if (Failure failure = thread_.Start("sealog-ckpt", [this] { CheckpointThread(); }); !failure.ok()) return failure;
   serving_ = true;
   if (fresh) {
@@ -234,8 +241,8 @@ Status Store::Interrupted() {
 void Store::AddLiveBytes(uint64_t offset, int64_t delta) {
   uint32_t segment = space_->SegmentOf(offset);
   space_->AddLive(segment, delta);
-  // Retired when the change is whole: a later record of the same batch may be counted into it. In replay not at all: the log's own chain
-  // is still being read.
+  // Retired when the change is whole: a later record of the same batch may be counted into it. In replay not at all:
+  // the log's own chain is still being read.
   if (delta < 0 && space_->segment(segment).live == 0 && !reader_) emptied_.push_back(segment);
 }
 
@@ -255,7 +262,8 @@ void Store::AddLive(uint64_t offset, uint32_t footprint, uint8_t flags, Bytes va
 // A log segment that was left behind with nothing live in it: removes only, or pieces of values that never got whole.
 void Store::RetireIfEmpty(uint32_t segment) {
   const Segment& s = space_->segment(segment);
-  if (s.type == SegmentType::kLog && s.live == 0 && segment != log_->position().segment && segment != log_->successor()) {
+  if (s.type == SegmentType::kLog && s.live == 0 && segment != log_->position().segment &&
+      segment != log_->successor()) {
     pool_->RetireSegment(segment);
   }
 }

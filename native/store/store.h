@@ -1,7 +1,7 @@
 // One open store: a writer, its index and log, the checkpoint thread, reads.
 //
-// Locking: `lock_` is the writer's lock; every change and every read of the newest state holds it. The checkpointer holds it to
-// freeze and to finish, not while it writes.
+// Locking: `lock_` is the writer's lock; every change and every read of the newest state holds it. The checkpointer
+// holds it to freeze and to finish, not while it writes.
 //
 // Opening goes in steps, because TypeScript decides between them: Start (with its plan), Replay, Serve.
 #pragma once
@@ -45,9 +45,9 @@ struct RangeResult {
   Status status = Status::kOk;
   uint32_t entries = 0;
   bool done = true;
-  size_t bytes = 0;        // of `out` used
-  uint64_t snapshot = 0;   // to go on with; 0 when done
-  size_t needed = 0;       // kValueOutside: for the first entry
+  size_t bytes = 0;       // of `out` used
+  uint64_t snapshot = 0;  // to go on with; 0 when done
+  size_t needed = 0;      // kValueOutside: for the first entry
 };
 
 // A value found. `version` is the LSN of the commit that wrote it.
@@ -74,7 +74,8 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // --- opening: in this order, once -----------------------------------------------------------------------------------
+  // --- opening: in this order, once
+  // -----------------------------------------------------------------------------------
   Failure Start(Plan plan);
   struct ReplayResult {
     Failure failure;
@@ -84,9 +85,10 @@ class Store {
   ReplayResult Replay();
   Failure Serve(const ServeOptions& options);
 
-  // --- changes: durable when they return, unless `deferred` -------------------------------------------------------------
-  // kFull, kKeyTooLarge, kValueTooLarge, kReadOnly, kPoisoned, kMedia, kCorrupt (of a node or record on the way: nothing was
-  // changed). `*version` gets the commit's LSN.
+  // --- changes: durable when they return, unless `deferred`
+  // ------------------------------------------------------------- kFull, kKeyTooLarge, kValueTooLarge, kReadOnly,
+  // kPoisoned, kMedia, kCorrupt (of a node or record on the way: nothing was changed). `*version` gets the commit's
+  // LSN.
   Status Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t* version);
   // `*version` is 0 and nothing is written if the key is absent.
   Status Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version);
@@ -94,15 +96,16 @@ class Store {
   Status Batch(const Change* changes, uint32_t count, bool deferred, uint64_t* version);
   // Makes everything deferred durable.
   Status Commit();
-  // The same in three steps, so that the device is waited for on another thread: Begin (this thread), Sync (any), End (any).
-  // REQUIRES: one at a time.
+  // The same in three steps, so that the device is waited for on another thread: Begin (this thread), Sync (any), End
+  // (any). REQUIRES: one at a time.
   bool BeginCommit();
   Status SyncCommit();
   // A durable checkpoint of everything so far.
   Status Checkpoint();
 
-  // --- reads ------------------------------------------------------------------------------------------------------------
-  // The value is copied to `out`; kValueOutside (with its length) if it does not fit. kNotFound, kCorrupt, kMedia.
+  // --- reads
+  // ------------------------------------------------------------------------------------------------------------ The
+  // value is copied to `out`; kValueOutside (with its length) if it does not fit. kNotFound, kCorrupt, kMedia.
   GetResult Get(uint32_t tree, Bytes key, uint8_t* out, size_t out_bytes) { return Get(0, tree, key, out, out_bytes); }
   GetResult Get(uint64_t snapshot, uint32_t tree, Bytes key, uint8_t* out, size_t out_bytes);
   Status Has(uint32_t tree, Bytes key);
@@ -192,25 +195,25 @@ class Store {
   Place batch_place_;                  // 2 KiB, off the stack of a guarded batch
 
   bool serving_ = false;
-  bool dirty_ = false;               // changed since the last freeze
+  bool dirty_ = false;  // changed since the last freeze
   volatile Phase phase_ = Phase::kLooking;
-  bool broken_ = false;              // the index in memory was cut off in a change: no reads either
+  bool broken_ = false;  // the index in memory was cut off in a change: no reads either
   Status poison_status_ = Status::kOk;
   Failure poison_;
   uint64_t damaged_offset_ = 0;
 
   // Checkpoints.
   Thread thread_;
-  std::condition_variable wake_;     // the thread
-  std::condition_variable done_;     // whoever waits for a checkpoint or a commit
+  std::condition_variable wake_;  // the thread
+  std::condition_variable done_;  // whoever waits for a checkpoint or a commit
   bool stop_ = false;
   bool in_flight_ = false;
   FrozenState frozen_;
-  uint64_t slot_sequence_ = 0;       // of the last one frozen
+  uint64_t slot_sequence_ = 0;  // of the last one frozen
   uint64_t checkpoints_ = 0;
   uint64_t checkpoint_nodes_ = 0;
   uint32_t table_check_ = 0;
-  std::vector<uint32_t> half_crc_;   // of each segment's current half
+  std::vector<uint32_t> half_crc_;        // of each segment's current half
   uint64_t checkpoint_pins_[2] = {0, 0};  // epochs of the durable ones: before, current; 0: none
   uint64_t log_bytes_at_freeze_ = 0;
   uint64_t appended_when_last_idle_ = 0;
@@ -222,9 +225,9 @@ class Store {
   };
   std::map<uint64_t, Snapshot> snapshots_;
   uint64_t next_snapshot_ = 1;
-  uint64_t changed_epoch_ = 0;       // the last epoch in which something changed
+  uint64_t changed_epoch_ = 0;  // the last epoch in which something changed
 
-  uint64_t drained_lsn_ = 0;         // of the last drain; in the os domain the device may be behind it
+  uint64_t drained_lsn_ = 0;  // of the last drain; in the os domain the device may be behind it
 
   // A commit that another thread is syncing.
   bool commit_in_flight_ = false;

@@ -81,11 +81,11 @@ TEST(ExtentSummary, CountsAlignedPieces) {
 
 TEST(ExtentMap, ImpossibleOnesAreRefused) {
   ExtentSummary s;
-  EXPECT_FALSE(Sum(kMiB, {{0, 0, 0, 0}}, &s));                                  // no progress
-  EXPECT_FALSE(Sum(kMiB, {{0, 0, 8192, 0}, {4096, 0, 8192, 0}}, &s));           // overlap
-  EXPECT_FALSE(Sum(kMiB, {{8192, 0, 4096, 0}, {0, 0, 4096, 0}}, &s));           // backwards
-  EXPECT_FALSE(Sum(kMiB, {{4096, 0, UINT64_MAX, 0}}, &s));                      // wraps
-  EXPECT_TRUE(Sum(kMiB, {{0, UINT64_MAX, kMiB, 0}, {kMiB, 0, kMiB, 0}}, &s));   // a wild address is only an address
+  EXPECT_FALSE(Sum(kMiB, {{0, 0, 0, 0}}, &s));                                 // no progress
+  EXPECT_FALSE(Sum(kMiB, {{0, 0, 8192, 0}, {4096, 0, 8192, 0}}, &s));          // overlap
+  EXPECT_FALSE(Sum(kMiB, {{8192, 0, 4096, 0}, {0, 0, 4096, 0}}, &s));          // backwards
+  EXPECT_FALSE(Sum(kMiB, {{4096, 0, UINT64_MAX, 0}}, &s));                     // wraps
+  EXPECT_TRUE(Sum(kMiB, {{0, UINT64_MAX, kMiB, 0}, {kMiB, 0, kMiB, 0}}, &s));  // a wild address is only an address
 }
 
 TEST(ExtentMap, TmpfsHasNone) {

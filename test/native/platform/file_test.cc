@@ -129,10 +129,10 @@ TEST(FileFailure, ErrnoBecomesAStatus) {
   File file = MakeFile(dir / "f");
   HookScope hook(Inject);
   const std::pair<int, Status> expected[] = {
-      {ENOSPC, Status::kNoSpace},   {EDQUOT, Status::kNoSpace},   {EFBIG, Status::kNoSpace},
+      {ENOSPC, Status::kNoSpace},    {EDQUOT, Status::kNoSpace},   {EFBIG, Status::kNoSpace},
       {EACCES, Status::kPermission}, {EPERM, Status::kPermission}, {EROFS, Status::kPermission},
-      {ENOENT, Status::kAbsent},    {ELOOP, Status::kNotRegular}, {EISDIR, Status::kNotRegular},
-      {ENOMEM, Status::kNoMemory},  {EIO, Status::kIo},           {EBADF, Status::kIo},
+      {ENOENT, Status::kAbsent},     {ELOOP, Status::kNotRegular}, {EISDIR, Status::kNotRegular},
+      {ENOMEM, Status::kNoMemory},   {EIO, Status::kIo},           {EBADF, Status::kIo},
   };
   for (auto [error_number, status] : expected) {
     injected_errno = error_number;

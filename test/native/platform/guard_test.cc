@@ -53,9 +53,7 @@ int FateOf(Body body) {
 }
 
 // Under ASan the handler there before ours reports and exits; without, the default kills.
-void ExpectKilled(int fate) {
-  EXPECT_TRUE(fate == SIGBUS || fate == SIGABRT || (fate > 1000 && fate != 1007)) << fate;
-}
+void ExpectKilled(int fate) { EXPECT_TRUE(fate == SIGBUS || fate == SIGABRT || (fate > 1000 && fate != 1007)) << fate; }
 
 TEST_F(GuardTest, WithoutAFaultItIsTransparent) {
   int sum = 0;

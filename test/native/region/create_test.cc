@@ -232,9 +232,9 @@ int FailTheNth(const char* name) {
 
 // What only describes, improves or looks ahead. Anything else that fails must fail the creation.
 bool MayBeIgnored(const std::string& call) {
-  static const std::set<std::string> calls = {
-      "fstatat",         "mmap",           "munmap",         "close", "uname", "statx", "ioctl GETVERSION",
-      "ioctl GETFSUUID", "ioctl GETFLAGS", "ioctl SETFLAGS", "fstatfs"};
+  static const std::set<std::string> calls = {"fstatat",        "mmap",           "munmap",           "close",
+                                              "uname",          "statx",          "ioctl GETVERSION", "ioctl GETFSUUID",
+                                              "ioctl GETFLAGS", "ioctl SETFLAGS", "fstatfs"};
   return calls.count(call) != 0;
 }
 

@@ -139,8 +139,8 @@ TEST(Region, TakesTheFlushAskedForOrSaysWhyNot) {
   std::unique_ptr<Region> region;
   options.flush = "sometimes";
   EXPECT_EQ(Region::Open(path, options, &region).status, Status::kInvalid);
-  for (FlushKind kind : {FlushKind::kClwb, FlushKind::kClflushOpt, FlushKind::kClflush, FlushKind::kNonTemporal,
-                         FlushKind::kDcCvap}) {
+  for (FlushKind kind :
+       {FlushKind::kClwb, FlushKind::kClflushOpt, FlushKind::kClflush, FlushKind::kNonTemporal, FlushKind::kDcCvap}) {
     options.flush = FlushName(kind);
     Failure failure = Region::Open(path, options, &region);
     EXPECT_EQ(failure.status, FlushAvailable(kind) ? Status::kOk : Status::kUnsupported) << options.flush;

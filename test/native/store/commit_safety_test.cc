@@ -1,4 +1,5 @@
-// What an adversarial review of the commit path found in the first week, each once a loss of acknowledged data or a false acknowledgement.
+// What an adversarial review of the commit path found in the first week, each once a loss of acknowledged data or a
+// false acknowledgement.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@ namespace {
 
 #define REQUIRE(condition) ASSERT_TRUE(condition) << #condition
 
-void Create(const std::string& path, uint32_t segments, uint32_t segment_bytes = 16384, Durability d = Durability::kSync) {
+void Create(const std::string& path, uint32_t segments, uint32_t segment_bytes = 16384,
+            Durability d = Durability::kSync) {
   CreateOptions o;
   o.segment_bytes = segment_bytes;
   o.capacity_bytes = uint64_t{segments} * segment_bytes;
@@ -53,7 +55,8 @@ void WriteAt(const std::string& path, uint64_t at, const std::string& bytes) {
   f.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-// A batch of two frames leaves the segment of its first frame behind, and takes out the last record that was counted there.
+// A batch of two frames leaves the segment of its first frame behind, and takes out the last record that was counted
+// there.
 TEST(CommitSafety, BatchDoesNotRetireItsOwnSegment) {
   Scratch scratch;
   std::string path = scratch.File("a");
@@ -76,7 +79,8 @@ TEST(CommitSafety, BatchDoesNotRetireItsOwnSegment) {
   for (const char* key : {"p1", "p2", "p3"}) EXPECT_EQ(Get(*r.store, key), Status::kOk) << key;
 }
 
-// A crash leaves later frames of the window whole; then the store is opened and closed without a write, and written to after that.
+// A crash leaves later frames of the window whole; then the store is opened and closed without a write, and written to
+// after that.
 TEST(CommitSafety, TornTailStaysLostAfterCleanCloseWithoutWrite) {
   Scratch scratch;
   std::string path = scratch.File("b");
@@ -84,7 +88,8 @@ TEST(CommitSafety, TornTailStaysLostAfterCleanCloseWithoutWrite) {
   {
     auto r = Open(path);
     REQUIRE(r.failure.ok() && Put(*r.store, "before", "x") == Status::kOk);
-    for (const char* key : {"lost-aaaa", "lost-bbbb", "lost-dddd"}) REQUIRE(Put(*r.store, key, "x", true) == Status::kOk);
+    for (const char* key : {"lost-aaaa", "lost-bbbb", "lost-dddd"})
+      REQUIRE(Put(*r.store, key, "x", true) == Status::kOk);
   }
   uint64_t at = ReadAll(path).find("lost-aaaa") & ~uint64_t{63};
   WriteAt(path, at, std::string(64, '\0'));
@@ -137,7 +142,8 @@ void FailBehindFailedCommit(bool put) {
 TEST(CommitSafety, CommitBehindFailedCommitIsPoisoned) { FailBehindFailedCommit(false); }
 TEST(CommitSafety, PutBehindFailedCommitIsPoisoned) { FailBehindFailedCommit(true); }
 
-// Relaxed: what a later frame counts as durable must be on the device, not in the page cache: the replayed tail, and a session's LINK.
+// Relaxed: what a later frame counts as durable must be on the device, not in the page cache: the replayed tail, and a
+// session's LINK.
 TEST(CommitSafety, RelaxedRecoverySyncsBeforeItCountsOn) {
   Scratch scratch(true);
   std::string path = scratch.File("d");
@@ -175,7 +181,8 @@ TEST(CommitSafety, DurableRemoveOfWhatOnlyADeferredRemoveTookOut) {
   EXPECT_EQ(after.fences, before.fences + 1);
 }
 
-// A large value into a store that has just about room, or just about not: all of it, or kFull with everything else intact.
+// A large value into a store that has just about room, or just about not: all of it, or kFull with everything else
+// intact.
 TEST(CommitSafety, LargeValueIntoTheLastSegments) {
   Scratch scratch;
   int refused = 0, fine = 0;

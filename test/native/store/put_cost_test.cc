@@ -1,5 +1,6 @@
-// What a durable write costs, counted: fences, lines, waits for the device, system calls, sectors; for each way of writing back and each
-// persistence domain. The numbers are the promise of docs/durability.md, so a change that adds a fence fails here.
+// What a durable write costs, counted: fences, lines, waits for the device, system calls, sectors; for each way of
+// writing back and each persistence domain. The numbers are the promise of docs/durability.md, so a change that adds a
+// fence fails here.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -40,7 +41,8 @@ class Counted {
     snprintf(key, sizeof key, "key-%012d", i);
     const std::string value(100, 'v');
     uint64_t version = 0;
-    ASSERT_EQ(store_->Put(kTreeUser, {reinterpret_cast<uint8_t*>(key), 16}, BytesOf(value), false, &version), Status::kOk);
+    ASSERT_EQ(store_->Put(kTreeUser, {reinterpret_cast<uint8_t*>(key), 16}, BytesOf(value), false, &version),
+              Status::kOk);
   }
 
   void Batch(int first, int count) {
@@ -65,7 +67,8 @@ class Counted {
     change();
     syscalls = SyscallCount() - syscalls;
     store_->Stats(&after);
-    return {after.fences - before.fences, after.lines - before.lines, after.syncs - before.syncs, static_cast<double>(syscalls)};
+    return {after.fences - before.fences, after.lines - before.lines, after.syncs - before.syncs,
+            static_cast<double>(syscalls)};
   }
 
  private:
@@ -73,8 +76,8 @@ class Counted {
 };
 
 void Print(const char* domain, const char* flush, const char* what, const Cost& c) {
-  printf("  %-7s %-11s %-22s fences %.0f, lines %.0f, device syncs %.0f, system calls %.0f\n", domain, flush, what, c.fences,
-         c.lines, c.syncs, c.syscalls);
+  printf("  %-7s %-11s %-22s fences %.0f, lines %.0f, device syncs %.0f, system calls %.0f\n", domain, flush, what,
+         c.fences, c.lines, c.syncs, c.syscalls);
 }
 
 // A put of 16 + 100 bytes: at most 3 lines, one fence, no system call. A batch of 100: one fence.
@@ -87,7 +90,8 @@ void CheckMemoryDomain(Durability durability, bool on_disk, const char* domain) 
     SCOPED_TRACE(FlushName(flush));
     Scratch scratch(on_disk);
     Counted counted(scratch, durability, flush);
-    if (std::string(DomainName(counted.store().region().domain())) != domain) GTEST_SKIP() << "not the domain " << domain;
+    if (std::string(DomainName(counted.store().region().domain())) != domain)
+      GTEST_SKIP() << "not the domain " << domain;
     for (int i = 1; i <= 50; ++i) {
       Cost put = counted.Of([&] { counted.Put(i); });
       if (i == 50) Print(domain, FlushName(flush), "put of 16 + 100 bytes", put);

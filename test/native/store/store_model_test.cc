@@ -1,5 +1,5 @@
-// The store against a sorted map: puts, removes, batches, ranges, snapshots, kills and clean ends, with segments so small that
-// every roll, split and reuse happens within a few hundred operations.
+// The store against a sorted map: puts, removes, batches, ranges, snapshots, kills and clean ends, with segments so
+// small that every roll, split and reuse happens within a few hundred operations.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -37,8 +37,8 @@ class Subject {
 
   void Open() {
     OpenResult result = OpenStore(path_, options_, BestFlush(false), shape_.checkpoint_bytes);
-    ASSERT_TRUE(result.failure.ok()) << static_cast<int>(result.failure.status) << " " << result.failure.detail << " at "
-                                     << result.failure.offset;
+    ASSERT_TRUE(result.failure.ok()) << static_cast<int>(result.failure.status) << " " << result.failure.detail
+                                     << " at " << result.failure.offset;
     store_ = std::move(result.store);
     replayed_ = result.replay.end.frames;
     clean_ = result.clean;
@@ -54,11 +54,13 @@ class Subject {
     std::string key = "key" + std::to_string(n * 7919u % 100003u);
     // Some keys share long beginnings, some are long, all are stable for their number.
     if (n % 5 == 0) key = "a/long/common/beginning/that/goes/on/" + key;
-    if (n % 11 == 0 && key.size() < shape_.key_bytes_max) key += std::string(shape_.key_bytes_max - key.size(), static_cast<char>('a' + n % 3));
+    if (n % 11 == 0 && key.size() < shape_.key_bytes_max)
+      key += std::string(shape_.key_bytes_max - key.size(), static_cast<char>('a' + n % 3));
     return key;
   }
   std::string Value() {
-    uint32_t size = static_cast<uint32_t>(random_() % 20 == 0 ? random_() % (shape_.value_bytes_max + 1) : random_() % 120);
+    uint32_t size =
+        static_cast<uint32_t>(random_() % 20 == 0 ? random_() % (shape_.value_bytes_max + 1) : random_() % 120);
     std::string value(size, '\0');
     for (char& c : value) c = static_cast<char>(random_());
     return value;
@@ -130,8 +132,9 @@ class Subject {
   }
 
   // Reads a range to its end in blocks, from the newest state or on from a snapshot.
-  static void ReadRange(Store& store, RangeRequest request, std::vector<std::pair<std::string, std::string>>* out,
-                        const std::function<void()>& between = [] {}) {
+  static void ReadRange(
+      Store& store, RangeRequest request, std::vector<std::pair<std::string, std::string>>* out,
+      const std::function<void()>& between = [] {}) {
     std::vector<uint8_t> block(1 << 18);
     request.out = block.data();
     request.out_bytes = block.size();
@@ -206,12 +209,20 @@ class Subject {
     for (int i = 0; i < operations && !testing::Test::HasFatalFailure(); ++i) {
       bool deferred = random_() % 4 == 0;
       switch (random_() % 16) {
-        case 0: case 1: case 2: Remove(deferred); break;
-        case 3: Batch(deferred); break;
+        case 0:
+        case 1:
+        case 2:
+          Remove(deferred);
+          break;
+        case 3:
+          Batch(deferred);
+          break;
         case 4:
           if (shape_.keys < 5000 || random_() % 32 == 0) Range();
           break;
-        case 5: Get(); break;
+        case 5:
+          Get();
+          break;
         case 6:
           if (random_() % 20 == 0) {
             ASSERT_EQ(store_->Checkpoint(), Status::kOk);
@@ -230,7 +241,9 @@ class Subject {
             CheckAll();
           }
           break;
-        default: Put(deferred); break;
+        default:
+          Put(deferred);
+          break;
       }
     }
     CheckAll();

@@ -1,5 +1,5 @@
-// Opening a store without Node: META decoded the way src/recovery/ does it, only as far as native tests need. The product never uses
-// this; test/api/native-twin.test.ts holds it against the TypeScript one.
+// Opening a store without Node: META decoded the way src/recovery/ does it, only as far as native tests need. The
+// product never uses this; test/api/native-twin.test.ts holds it against the TypeScript one.
 #pragma once
 
 #include <cstring>
@@ -22,7 +22,8 @@ uint32_t MetaCrc(const T& structure, uint32_t seed) {
 inline bool ValidSuperblock(const Superblock& given) {
   Superblock s = given;
   s.crc = 0;
-  return given.magic == kSuperblockMagic && given.format_version == kFormatVersion && Crc32c(0, &s, sizeof s) == given.crc;
+  return given.magic == kSuperblockMagic && given.format_version == kFormatVersion &&
+         Crc32c(0, &s, sizeof s) == given.crc;
 }
 
 struct OpenResult {
@@ -45,7 +46,8 @@ inline bool MakePlan(const Region& region, uint64_t checkpoint_bytes, std::vecto
   const CheckpointSlot* slot = nullptr;
   for (uint64_t offset : kCheckpointSlotOffset) {
     auto* s = reinterpret_cast<const CheckpointSlot*>(at(offset));
-    if (s->magic == kSlotMagic && MetaCrc(*s, seed) == s->crc && (slot == nullptr || s->sequence > slot->sequence)) slot = s;
+    if (s->magic == kSlotMagic && MetaCrc(*s, seed) == s->crc && (slot == nullptr || s->sequence > slot->sequence))
+      slot = s;
   }
   if (slot == nullptr) return false;
   PlanHeader h{};
@@ -100,8 +102,9 @@ inline bool MakePlan(const Region& region, uint64_t checkpoint_bytes, std::vecto
   return true;
 }
 
-inline OpenResult OpenStore(const std::string& path, const RegionOptions& options = {}, FlushKind flush = BestFlush(false),
-                            uint64_t checkpoint_bytes = 1 << 20, bool populate = false) {
+inline OpenResult OpenStore(const std::string& path, const RegionOptions& options = {},
+                            FlushKind flush = BestFlush(false), uint64_t checkpoint_bytes = 1 << 20,
+                            bool populate = false) {
   OpenResult result;
   std::unique_ptr<Region> region;
   result.failure = Region::Open(path, options, &region);

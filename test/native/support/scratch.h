@@ -13,7 +13,8 @@ class Scratch {
  public:
   // tmpfs where there is one; `on_disk`: beside the build.
   explicit Scratch(bool on_disk = false) {
-    std::string base = !on_disk && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path().string();
+    std::string base =
+        !on_disk && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path().string();
     std::string name = base + "/sealog-test-XXXXXX";
     if (mkdtemp(name.data()) == nullptr) abort();
     path_ = name;
