@@ -158,7 +158,7 @@ Napi::Value CommitAsync(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
   if (info.Length() < 2 || !info[1].IsFunction()) return Answered(env, Status::kInvalid);
-  if (!entry->store->needs_device_sync() || !entry->store->BeginCommit()) {
+  if (!entry->store->BeginCommit()) {
     // A fence is all it takes, or there is nothing to do, or nothing can be done.
     Status status = entry->store->Commit();
     return status == Status::kOk ? Napi::Number::New(env, 1) : Answered(env, status);

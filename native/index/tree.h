@@ -73,12 +73,14 @@ class Tree {
 
   uint32_t height() const { return height_; }
 
-  // Nodes that `changes` changes may need, for NodePool::Ensure: copies of what is there, and splits. For inner nodes
-  // this counts one split in eight changes; greater separators than usual may ask for more, which the index's reserve
-  // has.
-  uint32_t LeavesFor(uint32_t changes) const { return Least(changes, pool_->stats().leaves) + changes + 1; }
-  uint32_t InnersFor(uint32_t changes) const {
-    return Least(uint64_t{changes} * height_, pool_->stats().inners) + changes / 8 + 2 * height_ + 2;
+  // Nodes that `changes` changes, `puts` of them no removals, may need, for NodePool::Ensure: copies of what is there,
+  // and splits. For inner nodes this counts one split in eight changes; greater separators than usual may ask for more,
+  // which the index's reserve has.
+  uint32_t LeavesFor(uint32_t changes, uint32_t puts) const {
+    return Least(changes, pool_->stats().leaves) + (puts == 0 ? 0 : puts + 1);
+  }
+  uint32_t InnersFor(uint32_t changes, uint32_t puts) const {
+    return Least(uint64_t{changes} * height_, pool_->stats().inners) + (puts == 0 ? 0 : puts / 8 + 2 * height_ + 2);
   }
 
   // Finds the place of `key`. kCorrupt: a node or a record that the change would rely on does not hold;

@@ -186,7 +186,10 @@ class Maker {
     superblock.value_codec = options_.value_codec;
     strncpy(superblock.created_by, options_.created_by.c_str(), sizeof superblock.created_by - 1);
     Complete(&superblock);
-    failure = file_.Pwrite(&superblock, sizeof superblock, kSuperblockOffset[0]);
+    // Twice, so that one that rots does not take the store with it.
+    for (uint64_t offset : kSuperblockOffset) {
+      if (failure.ok()) failure = file_.Pwrite(&superblock, sizeof superblock, offset);
+    }
 
     CheckpointSlot slot = {};
     slot.sequence = 1;

@@ -39,8 +39,9 @@ Status Store::Attempted(Guard& guard, bool deferred, Attempt&& attempt) {
 
 // Room for `changes` in the index and for the frames in the log, so that nothing fails for lack of space once a frame
 // is written.
-Status Store::Ensure(uint32_t changes, const Tree& tree, const uint64_t* frame_bytes, size_t frames, Reserve who) {
-  if (!pool_->Ensure(tree.LeavesFor(changes), tree.InnersFor(changes), who)) return Status::kFull;
+Status Store::Ensure(uint32_t changes, uint32_t puts, const Tree& tree, const uint64_t* frame_bytes, size_t frames,
+                     Reserve who) {
+  if (!pool_->Ensure(tree.LeavesFor(changes, puts), tree.InnersFor(changes, puts), who)) return Status::kFull;
   return EnsureLog(frame_bytes, frames, who);
 }
 
@@ -111,7 +112,7 @@ Status Store::OutOfLog() {
 // predecessor's.
 Status Store::Index(Place* place, const Change& change, uint64_t offset) {
   Tree& tree = trees_[change.tree];
-  if (!pool_->Ensure(tree.LeavesFor(1), tree.InnersFor(1), Reserve::kIndex)) [[unlikely]]
+  if (!pool_->Ensure(tree.LeavesFor(1, 1), tree.InnersFor(1, 1), Reserve::kIndex)) [[unlikely]]
     return Status::kFull;
   const uint64_t old = place->found ? RecordRefOffset(place->path.leaf->refs[place->index]) : 0;
   if (change.kind == kRecordPut) {
@@ -175,7 +176,7 @@ Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t
     // First what can be refused at no cost, then the pieces, then again: they may have used up what was ensured.
     for (int round = large ? 0 : 1; round < 2; ++round) {
       uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, round == 0 ? 0 : change.value.size), kLineBytes);
-      if (Status s = Ensure(1, trees_[tree], &bytes, 1, Reserve::kPut); s != Status::kOk) return s;
+      if (Status s = Ensure(1, 1, trees_[tree], &bytes, 1, Reserve::kPut); s != Status::kOk) return s;
       if (round == 0) {
         if (Status s = Outline(&change, &extents); s != Status::kOk) return s;
       }
@@ -212,7 +213,7 @@ Status Store::Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version)
     // Absent perhaps only by a remove that is not durable yet; this one promises that it is.
     if (!place.found) return deferred ? Status::kOk : DrainLog();
     uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, 0), kLineBytes);
-    if (Status s = Ensure(1, trees_[tree], &bytes, 1, Reserve::kRemove); s != Status::kOk) return s;
+    if (Status s = Ensure(1, 0, trees_[tree], &bytes, 1, Reserve::kRemove); s != Status::kOk) return s;
     Change change{kRecordDel, 0, tree, key, {}};
     phase_ = Phase::kLogging;
     uint64_t offset = log_->Append(change);
@@ -230,15 +231,16 @@ Status Store::Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version)
 Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t* version) {
   *version = 0;
   if (count == 0) return Status::kOk;
-  Reserve who = Reserve::kRemove;
+  uint32_t puts = 0;
   for (uint32_t i = 0; i < count; ++i) {
     const Change& c = given[i];
     if (c.key.size == 0 || c.tree >= kTreeCount || (c.kind != kRecordPut && c.kind != kRecordDel))
       return Status::kInvalid;
     if (c.key.size > kKeyBytesMax) return Status::kKeyTooLarge;
     if (c.value.size > kValueBytesMax) return Status::kValueTooLarge;
-    if (c.kind == kRecordPut) who = Reserve::kPut;
+    if (c.kind == kRecordPut) ++puts;
   }
+  const Reserve who = puts == 0 ? Reserve::kRemove : Reserve::kPut;
   Guard guard(lock_);
   std::vector<Change> changes(count);
   std::vector<std::vector<uint8_t>> extents;
@@ -275,7 +277,8 @@ Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t
       in_frame += bytes;
       frame_bytes_.back() = RoundUp(in_frame, kLineBytes);
     }
-    if (Status s = Ensure(count, trees_[kTreeUser], frame_bytes_.data(), frame_bytes_.size(), who); s != Status::kOk)
+    if (Status s = Ensure(count, puts, trees_[kTreeUser], frame_bytes_.data(), frame_bytes_.size(), who);
+        s != Status::kOk)
       return s;
 
     phase_ = Phase::kLogging;
@@ -314,7 +317,7 @@ Status Store::Commit() {
 
 bool Store::BeginCommit() {
   Guard guard(lock_);
-  if (Writable() != Status::kOk || commit_in_flight_ || !Undrained()) return false;
+  if (Writable() != Status::kOk || commit_in_flight_ || !Undrained() || !needs_device_sync()) return false;
   commit_in_flight_ = true;
   commit_lsn_ = log_->last_lsn();
   commit_ranges_ = persister_.TakeRanges();

@@ -151,7 +151,8 @@ class Store {
   template <class Attempt>
   Status Attempted(Guard& guard, bool deferred, Attempt&& attempt);
   bool Undrained() const { return log_->last_lsn() != drained_lsn_; }
-  Status Ensure(uint32_t changes, const Tree& tree, const uint64_t* frame_bytes, size_t frames, Reserve who);
+  Status Ensure(uint32_t changes, uint32_t puts, const Tree& tree, const uint64_t* frame_bytes, size_t frames,
+                Reserve who);
   Status EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who);
   Status SyncInOsDomain();
   Status OutOfLog();

@@ -3,7 +3,7 @@ export interface RecoveryReport {
   /** 'created': a new store. 'clean': it was closed properly. 'recovered': the log was replayed. */
   readonly outcome: 'created' | 'clean' | 'recovered'
   readonly framesReplayed: number
-  /** Puts and removes applied. */
+  /** Records read from the log: puts and removes, pieces of large values, and the store's own. */
   readonly recordsReplayed: number
   readonly bytesReplayed: number
   /** Where the log ended without having been closed, in bytes from the start of the file; null otherwise. */

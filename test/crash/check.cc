@@ -1,0 +1,248 @@
+#include "check.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "log/log_reader.h"
+
+namespace sealog::test {
+
+Anatomy::Anatomy(uint8_t* image, uint64_t bytes) : image_(image), bytes_(bytes) {
+  const auto* superblock = reinterpret_cast<const Superblock*>(image);
+  segment_bytes_ = 1u << superblock->segment_bytes_log2;
+  count_ = superblock->segment_count;
+  seed_ = StoreSeed(superblock->uuid);
+  for (uint64_t offset : kCheckpointSlotOffset) {
+    auto* s = reinterpret_cast<const CheckpointSlot*>(image + offset);
+    if (s->magic == kSlotMagic && MetaCrc(*s, seed_) == s->crc && (slot_ == nullptr || s->sequence > slot_->sequence))
+      slot_ = s;
+  }
+  in_log_.resize(count_);
+  if (slot_ != nullptr && slot_->hot.segment != kSegmentNone) WalkLog();
+}
+
+const SegmentHalf* Anatomy::Half(uint32_t segment) const {
+  const SegmentHalf* best = nullptr;
+  auto* halves =
+      reinterpret_cast<const SegmentHalf*>(image_ + kSegmentTableOffset + uint64_t{segment} * kSegmentEntryBytes);
+  for (int k = 0; k < 2; ++k) {
+    if (MetaCrc(halves[k], seed_ ^ segment) != halves[k].crc || halves[k].epoch > slot_->epoch) continue;
+    if (best == nullptr || halves[k].epoch > best->epoch) best = &halves[k];
+  }
+  return best;
+}
+
+void Anatomy::WalkLog() {
+  LogPosition at = slot_->hot;
+  uint64_t lsn = slot_->lsn + 1;
+  in_log_[at.segment] = true;
+  struct Roll {
+    uint64_t lsn;
+    LogPosition from;
+    LinkFrame link;
+  };
+  std::vector<Roll> rolls;
+  uint64_t known = 0;  // durable, as some frame knew
+  for (Frame frame;;) {
+    const uint8_t* p = image_ + uint64_t{at.segment} * segment_bytes_ + at.offset;
+    if (at.offset > segment_bytes_ || !CheckFrame(p, segment_bytes_ - at.offset, at.seed, &frame) || frame.lsn != lsn)
+      break;
+    known = std::max(known, frame.lsn - frame.window);
+    if (frame.kind != kFrameLink) {
+      at.offset += frame.bytes;
+      ++lsn;
+      continue;
+    }
+    LinkFrame link;
+    memcpy(&link, p, sizeof link);
+    if (link.segment >= count_) break;
+    if (link.segment != at.segment) rolls.push_back({lsn, at, link});
+    at = {link.segment, link.offset, link.log_sequence, link.seed, 0};
+    lsn = link.next_lsn;
+    in_log_[at.segment] = true;
+  }
+  // The next one: frames in flight may lie there already, and they are looked at.
+  LogSuccessor next;
+  memcpy(&next, image_ + uint64_t{at.segment} * segment_bytes_ + kLineBytes, sizeof next);
+  if (MetaCrc(next, at.seed) == next.crc && next.segment < count_) in_log_[next.segment] = true;
+  for (const Roll& roll : rolls) {
+    if (roll.lsn > known) continue;
+    memcpy(&next, image_ + uint64_t{roll.from.segment} * segment_bytes_ + kLineBytes, sizeof next);
+    if (MetaCrc(next, roll.from.seed) != next.crc || next.segment != roll.link.segment || next.seed != roll.link.seed) {
+      log_wrong_ = "segment " + std::to_string(roll.from.segment) + " was left behind durably, and does not announce " +
+                   std::to_string(roll.link.segment);
+    }
+  }
+}
+
+std::string Anatomy::Check() const {
+  if (slot_ == nullptr) return "no checkpoint slot holds";
+  for (uint32_t i = 0; i < count_; ++i) {
+    const SegmentHalf* half = Half(i);
+    std::string name = "segment " + std::to_string(i);
+    if (half == nullptr) return "no table half holds of " + name;
+    const uint8_t* at = image_ + uint64_t{i} * segment_bytes_;
+    if (half->live == 0 && i != slot_->hot.segment) continue;
+    if (half->type == static_cast<uint8_t>(SegmentType::kLog)) {
+      LogSegmentHeader header;
+      memcpy(&header, at, sizeof header);
+      if (MetaCrc(header, seed_) != header.crc || header.seed != half->check || header.log_sequence != half->sequence) {
+        return "the log header does not hold of " + name;
+      }
+    } else if (half->type == static_cast<uint8_t>(SegmentType::kLeaf) ||
+               half->type == static_cast<uint8_t>(SegmentType::kInner)) {
+      const uint8_t* bitmap = at + kBitmapOffset[half->flags & kHalfBitmapB];
+      if (Crc32c(seed_ ^ i, bitmap, kBitmapBytes) != half->check) return "the bitmap does not hold of " + name;
+    }
+  }
+  return log_wrong_;
+}
+
+void Anatomy::FillGarbage(Random* random) {
+  if (slot_ == nullptr) return;
+  Random& r = *random;
+  const uint64_t style = r() % 3;
+  auto fill = [&](uint64_t offset, uint64_t bytes) {
+    uint8_t* to = image_ + offset;
+    if (style == 0) {  // anything
+      for (uint64_t i = 0; i < bytes; i += 8) {
+        uint64_t word = r();
+        memcpy(to + i, &word, 8);
+      }
+    } else if (style == 1) {
+      memset(to, 0xff, bytes);
+    } else {  // something that is valid elsewhere
+      memmove(to, image_ + r() % (bytes_ / bytes) * bytes, bytes);
+    }
+  };
+  for (uint32_t i = 0; i < count_; ++i) {
+    const SegmentHalf* half = Half(i);
+    const uint64_t offset = uint64_t{i} * segment_bytes_;
+    if (half == nullptr || in_log_[i] || half->type == static_cast<uint8_t>(SegmentType::kMeta)) continue;
+    if (half->live == 0) {
+      if (r() % 2 == 0) fill(offset, segment_bytes_);
+      continue;
+    }
+    if (half->type == static_cast<uint8_t>(SegmentType::kLog)) continue;
+    const uint32_t unit = half->type == static_cast<uint8_t>(SegmentType::kLeaf) ? kLeafBytes : kInnerBytes;
+    const bool b = (half->flags & kHalfBitmapB) != 0;
+    const uint8_t* bitmap = image_ + offset + kBitmapOffset[b ? 1 : 0];
+    for (uint32_t u = kNodeFirstByte / unit; u < segment_bytes_ / unit; ++u) {
+      if ((bitmap[u / 8] >> (u % 8) & 1) == 0) fill(offset + uint64_t{u} * unit, unit);
+    }
+    fill(offset + kBitmapOffset[b ? 0 : 1], kBitmapBytes);
+  }
+}
+
+Bench::Bench(std::string path, uint64_t bytes) : path_(std::move(path)), size_(bytes) {
+  int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0 || ftruncate(fd, static_cast<off_t>(bytes)) != 0) abort();
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+  if (p == MAP_FAILED) abort();
+  close(fd);
+  bytes_ = static_cast<uint8_t*>(p);
+}
+
+Bench::~Bench() {
+  munmap(bytes_, size_);
+  unlink(path_.c_str());
+}
+
+void Bench::Write(const std::vector<uint8_t>& durable, const Image& image) {
+  memcpy(bytes_, durable.data(), durable.size());
+  for (const auto& [line, content] : image.lines) memcpy(bytes_ + line * 64, content.data(), 64);
+}
+
+namespace {
+
+std::string Compare(Store& store, const Model& model) {
+  Pairs forward, backward;
+  std::string wrong = Scan(store, false, &forward);
+  if (wrong.empty()) wrong = Scan(store, true, &backward);
+  if (!wrong.empty()) return wrong;
+  if (!std::equal(forward.begin(), forward.end(), backward.rbegin(), backward.rend()))
+    return "forward and reverse scans differ";
+  if (!std::equal(forward.begin(), forward.end(), model.begin(), model.end(),
+                  [](const auto& a, const auto& b) { return a.first == b.first && a.second == b.second; })) {
+    return "the content differs: " + std::to_string(forward.size()) + " entries, expected " +
+           std::to_string(model.size());
+  }
+  uint64_t count = 0;
+  if (store.Count({}, &count) != Status::kOk || count != model.size()) return "the count differs";
+  StoreStats stats;
+  store.Stats(&stats);
+  if (static_cast<size_t>(stats.entries) != model.size()) return "the root's count differs";
+  return {};
+}
+
+}  // namespace
+
+std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, std::unique_ptr<Store>* store, Model* model,
+                    size_t* state) {
+  OpenResult result = OpenStore(bench->path(), {}, shape.flush, shape.checkpoint_bytes);
+  if (!result.failure.ok()) {
+    return "open refused: " + result.failure.detail + " at " + std::to_string(result.failure.offset);
+  }
+  Pairs found;
+  std::string wrong = Scan(*result.store, false, &found);
+  if (!wrong.empty()) return wrong;
+  const uint64_t hash = HashPairs(found);
+  const std::vector<uint64_t>& hashes = bounds.history->hashes;
+  size_t m = bounds.issued + 1;
+  while (m-- > bounds.acked && hashes[m] != hash) {
+  }
+  if (m + 1 == bounds.acked || m == SIZE_MAX) {
+    for (size_t i = 0; i < hashes.size(); ++i) {
+      if (hashes[i] == hash) {
+        return "state " + std::to_string(i) + " was found; " + std::to_string(bounds.acked) + " to " +
+               std::to_string(bounds.issued) + " are right";
+      }
+    }
+    return "no state that ever was; " + std::to_string(bounds.acked) + " to " + std::to_string(bounds.issued) +
+           " are right";
+  }
+  *model = *bounds.at_acked;
+  for (size_t i = bounds.acked; i < m; ++i) History::Apply(bounds.history->deltas[i], model);
+  *state = m;
+  *store = std::move(result.store);
+  return Compare(**store, *model);
+}
+
+std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, Random* random) {
+  Random& r = *random;
+  Anatomy anatomy(bench->bytes(), bench->size());
+  std::string wrong = anatomy.Check();
+  if (!wrong.empty()) return wrong;
+  if (r() % 3 == 0) anatomy.FillGarbage(random);
+  std::unique_ptr<Store> store;
+  Model model;
+  size_t state = 0;
+  wrong = Recover(bench, shape, bounds, &store, &model, &state);
+  if (!wrong.empty()) return wrong;
+  History more;
+  more.start = model;
+  Driver driver(bench->path(), shape, &more, nullptr, r());
+  driver.Adopt(std::move(store));
+  std::vector<uint8_t> out(1 << 16);  // more than any value
+  for (const auto& [key, value] : model) {
+    if (r() % 8 != 0) continue;
+    GetResult got = driver.store().Get(kTreeUser, BytesOf(key), out.data(), out.size());
+    if (got.status != Status::kOk || got.bytes != value.size() || memcmp(out.data(), value.data(), value.size()) != 0) {
+      return "get of " + key + " differs from the scan";
+    }
+  }
+  wrong = driver.RunSome(static_cast<int>(r() % 3 == 0 ? 1 + r() % 3 : r() % 12));
+  if (wrong.empty() && r() % 2 == 0) {
+    wrong = driver.Close();
+  } else {
+    driver.Kill();
+  }
+  if (wrong.empty()) wrong = driver.Open();
+  if (wrong.empty()) wrong = Compare(driver.store(), driver.model());
+  return wrong.empty() ? "" : "after " + std::to_string(more.deltas.size()) + " more operations: " + wrong;
+}
+
+}  // namespace sealog::test

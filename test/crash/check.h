@@ -1,0 +1,63 @@
+// One crash image: recovered, held against the history, used, reopened, held against it again.
+#pragma once
+
+#include <string>
+
+#include "media.h"
+#include "workload.h"
+
+namespace sealog::test {
+
+// What recovery may read of an image, looked up without the product: structure checks, and garbage for the rest.
+class Anatomy {
+ public:
+  explicit Anatomy(uint8_t* image, uint64_t bytes);
+  // Empty: what the checkpoint and the log's tail promise about bitmaps, headers and announcements holds.
+  std::string Check() const;
+  // Free segments, units that are not in use, the bitmaps that are not current.
+  void FillGarbage(Random* random);
+
+ private:
+  const SegmentHalf* Half(uint32_t segment) const;
+  void WalkLog();
+
+  uint8_t* image_;
+  uint64_t bytes_;
+  uint32_t segment_bytes_ = 0, count_ = 0, seed_ = 0;
+  const CheckpointSlot* slot_ = nullptr;
+  std::vector<bool> in_log_;  // segments that the tail has come through
+  std::string log_wrong_;
+};
+
+// A store file that images are written to.
+class Bench {
+ public:
+  Bench(std::string path, uint64_t bytes);
+  ~Bench();
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  const std::string& path() const { return path_; }
+  uint8_t* bytes() { return bytes_; }
+  uint64_t size() const { return size_; }
+  void Write(const std::vector<uint8_t>& durable, const Image& image);
+
+ private:
+  std::string path_;
+  uint8_t* bytes_;
+  uint64_t size_;
+};
+
+struct Bounds {
+  const History* history;
+  const Model* at_acked;
+  size_t acked, issued;
+};
+
+// Recovers what is in the bench. Empty: fine, and `*state` is the number of commits found.
+std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, std::unique_ptr<Store>* store, Model* model,
+                    size_t* state);
+// The whole check of the image in the bench.
+std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, Random* random);
+
+}  // namespace sealog::test

@@ -1,0 +1,357 @@
+#include "workload.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "media.h"
+
+namespace sealog::test {
+
+uint64_t HashPair(const std::string& key, const std::string& value) {
+  uint64_t h = Mix(key.size(), value.size());
+  for (const std::string* s : {&key, &value}) {
+    size_t at = 0;
+    for (; at + 8 <= s->size(); at += 8) {
+      uint64_t word;
+      memcpy(&word, s->data() + at, 8);
+      h = Mix(h, word);
+    }
+    uint64_t last = 0;
+    memcpy(&last, s->data() + at, s->size() - at);
+    h = Mix(h, last);
+  }
+  return h;
+}
+
+uint64_t HashPairs(const Pairs& pairs) {
+  uint64_t sum = pairs.size();
+  for (const auto& [key, value] : pairs) sum += HashPair(key, value);
+  return sum;
+}
+
+void History::Apply(const Delta& delta, Model* model) {
+  for (const auto& [key, value] : delta) {
+    if (value) {
+      (*model)[key] = *value;
+    } else {
+      model->erase(key);
+    }
+  }
+}
+
+void History::Finish() {
+  Model model = start;
+  hashes.assign(1, HashPairs(Pairs(model.begin(), model.end())));
+  for (const Delta& delta : deltas) {
+    uint64_t h = hashes.back();
+    for (const auto& [key, value] : delta) {
+      if (auto it = model.find(key); it != model.end()) {
+        h -= HashPair(key, it->second) + 1;
+        model.erase(it);
+      }
+      if (!value) continue;
+      h += HashPair(key, *value) + 1;
+      model[key] = *value;
+    }
+    hashes.push_back(h);
+  }
+}
+
+Driver::Driver(std::string path, const Shape& shape, History* history, Recorder* recorder, uint64_t seed)
+    : path_(std::move(path)),
+      shape_(shape),
+      history_(history),
+      recorder_(recorder),
+      random_(seed),
+      model_(history->start) {}
+
+std::string Driver::Open() {
+  if (recorder_ != nullptr) {
+    recorder_->NextSession();
+    recorder_->SetOpen(true);
+  }
+  OpenResult result = OpenStore(path_, {}, shape_.flush, shape_.checkpoint_bytes);
+  if (recorder_ != nullptr) recorder_->SetOpen(false);
+  if (!result.failure.ok()) {
+    return "open failed: " + result.failure.detail + " at " + std::to_string(result.failure.offset);
+  }
+  store_ = std::move(result.store);
+  StoreStats stats;
+  store_->Stats(&stats);
+  epoch_at_open_ = stats.epoch;
+  checkpoints_at_open_ = stats.checkpoints;
+  // What an open has found, it has made durable.
+  Acknowledge();
+  return {};
+}
+
+bool Driver::InFlight() {
+  StoreStats stats;
+  store_->Stats(&stats);
+  return stats.epoch - epoch_at_open_ > stats.checkpoints - checkpoints_at_open_;
+}
+
+void Driver::LetFinish() {
+  if (recorder_ == nullptr || !InFlight()) return;
+  recorder_->NoteInFlight();
+  recorder_->Grant();
+  while (InFlight()) std::this_thread::yield();
+}
+
+// Between two operations.
+void Driver::Between() {
+  if (recorder_ == nullptr || !InFlight()) return;
+  recorder_->NoteInFlight();
+  if (random_() % 6 == 0) LetFinish();
+}
+
+std::string Driver::Close() {
+  LetFinish();
+  if (recorder_ != nullptr) recorder_->SetOpen(true);
+  Status status = store_->Close();
+  if (recorder_ != nullptr) recorder_->SetOpen(false);
+  if (status == Status::kOk) Acknowledge();
+  store_.reset();
+  snapshots_.clear();
+  return status == Status::kOk ? "" : "close failed: " + std::to_string(static_cast<int>(status));
+}
+
+void Driver::Kill() {
+  LetFinish();
+  store_.reset();
+  snapshots_.clear();
+}
+
+size_t Driver::Issue(History::Delta delta) {
+  history_->deltas.push_back(std::move(delta));
+  Mark();
+  return history_->deltas.size() - 1;
+}
+
+// kFull: it never was.
+std::string Driver::Finished(Status status, bool deferred, const char* what) {
+  if (status == Status::kFull) {
+    history_->deltas.back().clear();
+  } else if (status != Status::kOk) {
+    return std::string(what) + " failed: " + std::to_string(static_cast<int>(status)) + " " + store_->poison().detail +
+           " damaged at " + std::to_string(store_->damaged_offset());
+  }
+  History::Apply(history_->deltas.back(), &model_);
+  if (!deferred && status == Status::kOk) acked_ = history_->deltas.size();
+  Mark();
+  return {};
+}
+
+std::string Driver::Key() {
+  auto n = static_cast<uint32_t>(random_() % keys_);
+  std::string key = "k" + std::to_string(n * 7919u % 100003u);
+  if (n % 7 == 0) key = "a/long/common/beginning/that/goes/on/" + key;
+  if (n % 29 == 0) key += std::string(300, static_cast<char>('a' + n % 3));
+  return key;
+}
+
+std::string Driver::Value() {
+  size_t size;
+  switch (large_ && random_() % 2 == 0 ? 0 : random_() % 32) {
+    case 0:
+      size = random_() % (random_() % 4 == 0 ? 34000 : 9000);
+      break;  // above 14 KiB: in chunks
+    case 1:
+    case 2:
+      size = random_() % 1500;
+      break;
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+      size = random_() % 250;
+      break;
+    default:
+      size = 8;
+      break;  // frames of one size: what is left over fits behind what is new
+  }
+  std::string value(size, '\0');
+  for (size_t i = 0; i < size; i += 8) {
+    uint64_t word = random_();
+    memcpy(value.data() + i, &word, std::min<size_t>(8, size - i));
+  }
+  return value;
+}
+
+std::string Driver::Put(const std::string& key, std::string value, bool deferred) {
+  uint64_t version = 0;
+  Issue({{key, value}});
+  return Finished(store_->Put(kTreeUser, BytesOf(key), BytesOf(value), deferred, &version), deferred, "put");
+}
+
+std::string Driver::Remove(const std::string& key, bool deferred) {
+  uint64_t version = 0;
+  bool there = model_.count(key) != 0;
+  Issue({{key, std::nullopt}});
+  Status status = store_->Remove(kTreeUser, BytesOf(key), deferred, &version);
+  if (status == Status::kOk && (version != 0) != there)
+    return "remove of " + key + " found another state than the model";
+  return Finished(status, deferred, "remove");
+}
+
+std::string Driver::Batch(bool deferred) {
+  size_t count = 1 + random_() % (random_() % 4 == 0 ? 40 : 6);
+  History::Delta delta(count);
+  const bool large = random_() % 4 == 0;
+  for (auto& [key, value] : delta) {
+    key = Key();
+    bool remove = random_() % 16 < static_cast<uint64_t>(removing_ + 2);
+    if (!remove) value = large ? std::string(1200 + random_() % 700, static_cast<char>('A' + random_() % 26)) : Value();
+  }
+  std::vector<Change> changes;
+  for (auto& [key, value] : delta) {
+    changes.push_back({static_cast<uint8_t>(value ? kRecordPut : kRecordDel), 0, kTreeUser, BytesOf(key),
+                       value ? BytesOf(*value) : Bytes{}});
+  }
+  uint64_t version = 0;
+  Issue(delta);
+  return Finished(store_->Batch(changes.data(), static_cast<uint32_t>(count), deferred, &version), deferred, "batch");
+}
+
+std::string Driver::LeaveRangeOpen() {
+  if (snapshots_.size() >= 2 || (!snapshots_.empty() && random_() % 2 == 0)) {
+    store_->ReleaseSnapshot(snapshots_.front());
+    snapshots_.erase(snapshots_.begin());
+    return {};
+  }
+  std::vector<uint8_t> block(1 << 16);
+  RangeRequest request;
+  request.limit = 3;
+  request.out = block.data();
+  request.out_bytes = block.size();
+  StoreStats before, after;
+  store_->Stats(&before);
+  RangeResult result = store_->FillRange(request);
+  store_->Stats(&after);
+  epoch_at_open_ += after.epoch - before.epoch;  // a snapshot's, not a freeze's
+  if (result.status != Status::kOk) return "range failed: " + std::to_string(static_cast<int>(result.status));
+  if (result.snapshot != 0) snapshots_.push_back(result.snapshot);
+  return {};
+}
+
+std::string Driver::Step() {
+  // Many small frames in flight: what is left of them fits behind those of the next session.
+  if (tiny_ && random_() % 8 != 0) {
+    std::string value(8, static_cast<char>('a' + random_() % 26));
+    return Put("t" + std::to_string(random_() % 9), std::move(value), random_() % 5 != 0);
+  }
+  const bool deferred = random_() % 3 == 0;
+  if (random_() % 16 < static_cast<uint64_t>(removing_)) {
+    auto it = model_.lower_bound(Key());
+    return Remove(it == model_.end() ? Key() : std::string(it->first), deferred);
+  }
+  switch (random_() % 16) {
+    case 0:
+    case 1:
+      return Batch(deferred);
+    case 2:
+      return Remove(Key(), deferred);
+    case 3: {
+      Status status = store_->Commit();
+      if (status != Status::kOk) return "commit failed";
+      Acknowledge();
+      return {};
+    }
+    default:
+      return Put(Key(), Value(), deferred);
+  }
+}
+
+std::string Driver::RunSome(int operations) {
+  std::string wrong;
+  tiny_ = random_() % 2 == 0;
+  for (int i = 0; i < operations && wrong.empty(); ++i) {
+    wrong = Step();
+    Between();
+  }
+  return wrong;
+}
+
+std::string Driver::Run(int operations) {
+  std::string wrong = Open();
+  for (int i = 0; i < operations && wrong.empty(); ++i) {
+    if (i % 60 == 0) {
+      const uint64_t phase = random_() % 4;
+      removing_ = phase == 0 ? 9 : 0;
+      large_ = random_() % 5 == 0;
+      tiny_ = random_() % 4 == 0;
+      if (phase != 0) keys_ = phase == 1 ? 400 : phase == 2 ? 40 : 12;
+    }
+    wrong = Step();
+    if (!wrong.empty()) break;
+    Between();
+    if (random_() % 40 == 0) wrong = LeaveRangeOpen();
+    if (wrong.empty() && random_() % 60 == 0) {
+      LetFinish();
+      recorder_->SetOpen(true);
+      if (store_->Checkpoint() == Status::kOk) {
+        Acknowledge();
+      } else {
+        wrong = "checkpoint failed";
+      }
+      recorder_->SetOpen(false);
+    }
+    if (wrong.empty() && random_() % 25 == 0) {
+      // Sessions, some of which write nothing.
+      do {
+        if (random_() % 2 == 0) {
+          wrong = Close();
+        } else {
+          Kill();
+        }
+        if (wrong.empty()) wrong = Open();
+      } while (wrong.empty() && random_() % 3 == 0);
+    }
+  }
+  if (wrong.empty()) wrong = Close();
+  return wrong;
+}
+
+std::string Scan(Store& store, bool reverse, Pairs* out) {
+  static std::vector<uint8_t> block(1 << 20);
+  RangeRequest request;
+  request.limit = 1 << 20;
+  request.reverse = reverse;
+  request.out = block.data();
+  request.out_bytes = block.size();
+  std::string last;
+  for (;;) {
+    RangeResult result = store.FillRange(request);
+    if (result.status != Status::kOk) {
+      return "scan failed: " + std::to_string(static_cast<int>(result.status)) + " at " +
+             std::to_string(store.damaged_offset());
+    }
+    size_t at = 0;
+    for (uint32_t i = 0; i < result.entries; ++i) {
+      RangeEntry entry;
+      memcpy(&entry, block.data() + at, sizeof entry);
+      const char* key = reinterpret_cast<char*>(block.data() + at + sizeof entry);
+      last.assign(key, entry.key_bytes);
+      if ((entry.flags & kRangeValueOutside) != 0) return "a value is larger than any that was written";
+      out->emplace_back(last, std::string(key + entry.key_bytes, entry.value_bytes));
+      at += RoundUp(sizeof entry + entry.key_bytes + entry.value_bytes, 8);
+    }
+    if (result.done) {
+      if (request.snapshot != 0) store.ReleaseSnapshot(request.snapshot);
+      return {};
+    }
+    request.snapshot = result.snapshot;
+    if (reverse) {
+      request.range.high = BytesOf(last);
+      request.range.has_high = true;
+      request.range.high_inclusive = false;
+    } else {
+      request.range.low = BytesOf(last);
+      request.range.low_exclusive = true;
+    }
+  }
+}
+
+}  // namespace sealog::test

@@ -1,0 +1,96 @@
+// Operations against a store and a sorted map, and the history that an image is held against.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/recovery_twin.h"
+#include "trace.h"
+
+namespace sealog::test {
+
+using Model = std::map<std::string, std::string>;
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+uint64_t HashPair(const std::string& key, const std::string& value);
+uint64_t HashPairs(const Pairs& pairs);
+
+// Commit i takes state i to state i + 1.
+struct History {
+  using Delta = std::vector<std::pair<std::string, std::optional<std::string>>>;
+  Model start;
+  std::vector<Delta> deltas;
+  std::vector<uint64_t> hashes;  // of each state, after Finish
+
+  static void Apply(const Delta& delta, Model* model);
+  void Finish();
+};
+
+struct Shape {
+  uint32_t segments = 0;          // 0: the seed says
+  uint64_t checkpoint_bytes = 0;  // the same
+  FlushKind flush = FlushKind::kClwb;
+};
+
+// Runs operations on one store, through sessions.
+class Driver {
+ public:
+  Driver(std::string path, const Shape& shape, History* history, Recorder* recorder, uint64_t seed);
+
+  // Empty: fine. What is found must be what was committed.
+  std::string Open();
+  void Adopt(std::unique_ptr<Store> store) { store_ = std::move(store); }
+  std::string Close();
+  void Kill();
+
+  // The whole workload of a trace.
+  std::string Run(int operations);
+  // A few operations, as after a recovery.
+  std::string RunSome(int operations);
+
+  Store& store() { return *store_; }
+  const Model& model() const { return model_; }
+
+ private:
+  std::string Step();
+  std::string Put(const std::string& key, std::string value, bool deferred);
+  std::string Remove(const std::string& key, bool deferred);
+  std::string Batch(bool deferred);
+  std::string LeaveRangeOpen();
+  std::string Key();
+  std::string Value();
+  std::string Finished(Status status, bool deferred, const char* what);
+  size_t Issue(History::Delta delta);
+  void Mark() {
+    if (recorder_ != nullptr) recorder_->Mark(acked_, history_->deltas.size());
+  }
+  void Acknowledge() {
+    acked_ = history_->deltas.size();
+    Mark();
+  }
+  bool InFlight();
+  void Between();
+  void LetFinish();
+
+  std::string path_;
+  Shape shape_;
+  History* history_;
+  Recorder* recorder_;
+  Random random_;
+  std::unique_ptr<Store> store_;
+  Model model_;
+  size_t acked_ = 0;
+  double epoch_at_open_ = 0, checkpoints_at_open_ = 0;
+  std::vector<uint64_t> snapshots_;
+  uint32_t keys_ = 50;
+  int removing_ = 0;  // in sixteenths
+  bool large_ = false, tiny_ = false;
+};
+
+// The whole of the store, in order. Empty string: fine.
+std::string Scan(Store& store, bool reverse, Pairs* out);
+
+}  // namespace sealog::test

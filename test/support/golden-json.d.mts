@@ -1,0 +1,2 @@
+export function patternBytes(seed: number, length: number): Buffer
+export function revive(json: unknown): unknown
