@@ -43,6 +43,22 @@ inline Napi::Object ToObject(Napi::Env env, const Failure& f) {
   return o;
 }
 
+// The same by raw calls, for an environment that may be on its way out. False if it is.
+inline bool RawFailure(napi_env env, const Failure& f, napi_value* out) {
+  napi_value status = nullptr, number = nullptr, syscall = nullptr, offset = nullptr, detail = nullptr;
+  return napi_create_object(env, out) == napi_ok &&
+         napi_create_int32(env, static_cast<int32_t>(f.status), &status) == napi_ok &&
+         napi_create_int32(env, f.error_number, &number) == napi_ok &&
+         napi_create_string_utf8(env, f.syscall, NAPI_AUTO_LENGTH, &syscall) == napi_ok &&
+         napi_create_double(env, static_cast<double>(f.offset), &offset) == napi_ok &&
+         napi_create_string_utf8(env, f.detail.c_str(), f.detail.size(), &detail) == napi_ok &&
+         napi_set_named_property(env, *out, "status", status) == napi_ok &&
+         napi_set_named_property(env, *out, "errno", number) == napi_ok &&
+         napi_set_named_property(env, *out, "syscall", syscall) == napi_ok &&
+         napi_set_named_property(env, *out, "offset", offset) == napi_ok &&
+         napi_set_named_property(env, *out, "detail", detail) == napi_ok;
+}
+
 // Remembers the failure for lastError() and answers for it.
 inline Napi::Value Answered(Napi::Env env, const Failure& failure) {
   if (!failure.ok()) Session::Of(env)->last = failure;

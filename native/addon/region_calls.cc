@@ -1,3 +1,4 @@
+#include "addon/async_task.h"
 #include "addon/cold_calls.h"
 #include "addon/convert.h"
 #include "region/region.h"
@@ -29,39 +30,50 @@ Napi::Value Create(const Napi::CallbackInfo& info) {
   return Answered(info.Env(), CreateStore(path, ToCreateOptions(ObjectOf(info, 1))));
 }
 
-class CreateWork : public Napi::AsyncWorker {
+class CreateTask : public AsyncTask {
  public:
-  CreateWork(Napi::Env env, std::string path, const Napi::Object& options)
-      : Napi::AsyncWorker(env, "sealog:create"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        path_(std::move(path)),
-        options_(ToCreateOptions(options)) {
-    keep_ = Napi::Persistent(options);  // the progress array is written to meanwhile
+  // `options` is kept: its progress array is written to meanwhile.
+  CreateTask(napi_env env, napi_deferred deferred, std::string path, const Napi::Object& options)
+      : env_(env), deferred_(deferred), path_(std::move(path)), options_(ToCreateOptions(options)) {
+    napi_create_reference(env, options, 1, &keep_);
   }
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  ~CreateTask() override {
+    if (keep_ != nullptr) napi_delete_reference(env_, keep_);
+  }
   void Execute() override { failure_ = CreateStore(path_, options_); }
-  void OnOK() override {
-    Napi::HandleScope scope(Env());
-    Napi::Object result = Napi::Object::New(Env());
-    result.Set("answer", Answer(failure_.status));
-    result.Set("error", failure_.ok() ? Env().Null() : Napi::Value(ToObject(Env(), failure_)));
-    deferred_.Resolve(result);
+  void Complete(napi_env env) override {
+    napi_value result = nullptr, answer = nullptr, error = nullptr;
+    if (napi_create_object(env, &result) != napi_ok ||
+        napi_create_int32(env, Answer(failure_.status), &answer) != napi_ok || napi_get_null(env, &error) != napi_ok) {
+      return;
+    }
+    if (!failure_.ok() && !RawFailure(env, failure_, &error)) return;
+    if (napi_set_named_property(env, result, "answer", answer) != napi_ok ||
+        napi_set_named_property(env, result, "error", error) != napi_ok) {
+      return;
+    }
+    static_cast<void>(napi_resolve_deferred(env, deferred_, result));
   }
 
  private:
-  Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference keep_;
+  napi_env env_;
+  napi_deferred deferred_;
+  napi_ref keep_ = nullptr;
   std::string path_;
   CreateOptions options_;
   Failure failure_;
 };
 
 Napi::Value CreateAsync(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
   std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
-  auto* work = new CreateWork(info.Env(), std::move(path), ObjectOf(info, 1));
-  Napi::Promise promise = work->promise();
-  work->Queue();
-  return promise;
+  napi_deferred deferred = nullptr;
+  napi_value promise = nullptr;
+  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return Answered(env, Status::kNoMemory);
+  if (!AsyncTask::Queue(env, "sealog:create", new CreateTask(env, deferred, std::move(path), ObjectOf(info, 1)))) {
+    return Answered(env, Status::kNoMemory);
+  }
+  return Napi::Value(env, promise);
 }
 
 Napi::Value OpenRegion(const Napi::CallbackInfo& info) {

@@ -1,3 +1,4 @@
+#include "addon/async_task.h"
 #include "addon/cold_calls.h"
 #include "addon/convert.h"
 #include "store/plan.h"
@@ -141,14 +142,26 @@ Napi::Value ReleaseSnapshot(const Napi::CallbackInfo& info) {
 
 // The device is waited for on a thread of libuv's; the store is kept until that is over, whatever JavaScript does
 // meanwhile.
-class CommitWork : public Napi::AsyncWorker {
+class CommitTask : public AsyncTask {
  public:
-  CommitWork(const Napi::Function& callback, std::shared_ptr<Store> store)
-      : Napi::AsyncWorker(callback, "sealog:commit"), store_(std::move(store)) {}
+  CommitTask(napi_env env, napi_value callback, std::shared_ptr<Store> store) : env_(env), store_(std::move(store)) {
+    napi_create_reference(env, callback, 1, &callback_);
+  }
+  ~CommitTask() override {
+    if (callback_ != nullptr) napi_delete_reference(env_, callback_);
+  }
   void Execute() override { status_ = store_->SyncCommit(); }
-  std::vector<napi_value> GetResult(Napi::Env env) override { return {Napi::Number::New(env, Answer(status_))}; }
+  void Complete(napi_env env) override {
+    napi_value callback = nullptr, answer = nullptr, receiver = nullptr;
+    if (napi_get_reference_value(env, callback_, &callback) != napi_ok || callback == nullptr) return;
+    if (napi_create_int32(env, Answer(status_), &answer) != napi_ok || napi_get_undefined(env, &receiver) != napi_ok)
+      return;
+    static_cast<void>(napi_make_callback(env, nullptr, receiver, callback, 1, &answer, nullptr));
+  }
 
  private:
+  napi_env env_;
+  napi_ref callback_ = nullptr;
   std::shared_ptr<Store> store_;
   Status status_ = Status::kOk;
 };
@@ -163,7 +176,9 @@ Napi::Value CommitAsync(const Napi::CallbackInfo& info) {
     Status status = entry->store->Commit();
     return status == Status::kOk ? Napi::Number::New(env, 1) : Answered(env, status);
   }
-  (new CommitWork(info[1].As<Napi::Function>(), entry->store))->Queue();
+  if (!AsyncTask::Queue(env, "sealog:commit", new CommitTask(env, info[1], entry->store))) {
+    return Answered(env, entry->store->SyncCommit());
+  }
   return Napi::Number::New(env, 0);
 }
 
