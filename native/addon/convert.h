@@ -33,17 +33,7 @@ inline std::string TextOf(const Napi::Object& o, const char* name) {
   return v.IsString() ? v.As<Napi::String>().Utf8Value() : std::string();
 }
 
-inline Napi::Object ToObject(Napi::Env env, const Failure& f) {
-  Napi::Object o = Napi::Object::New(env);
-  o.Set("status", static_cast<int32_t>(f.status));
-  o.Set("errno", f.error_number);
-  o.Set("syscall", f.syscall);
-  o.Set("offset", static_cast<double>(f.offset));
-  o.Set("detail", f.detail);
-  return o;
-}
-
-// The same by raw calls, for an environment that may be on its way out. False if it is.
+// By raw calls, for an environment that may be on its way out. False if it is.
 inline bool RawFailure(napi_env env, const Failure& f, napi_value* out) {
   napi_value status = nullptr, number = nullptr, syscall = nullptr, offset = nullptr, detail = nullptr;
   return napi_create_object(env, out) == napi_ok &&
@@ -57,6 +47,12 @@ inline bool RawFailure(napi_env env, const Failure& f, napi_value* out) {
          napi_set_named_property(env, *out, "syscall", syscall) == napi_ok &&
          napi_set_named_property(env, *out, "offset", offset) == napi_ok &&
          napi_set_named_property(env, *out, "detail", detail) == napi_ok;
+}
+
+inline Napi::Object ToObject(Napi::Env env, const Failure& f) {
+  napi_value object = nullptr;
+  RawFailure(env, f, &object);
+  return Napi::Object(env, object);
 }
 
 // Remembers the failure for lastError() and answers for it.

@@ -154,7 +154,7 @@ class CommitTask : public AsyncTask {
   void Complete(napi_env env) override {
     napi_value callback = nullptr, answer = nullptr, receiver = nullptr;
     if (napi_get_reference_value(env, callback_, &callback) != napi_ok || callback == nullptr) return;
-    if (napi_create_int32(env, Answer(status_), &answer) != napi_ok || napi_get_undefined(env, &receiver) != napi_ok)
+    if (napi_create_int32(env, Answer(status_), &answer) != napi_ok || napi_get_global(env, &receiver) != napi_ok)
       return;
     static_cast<void>(napi_make_callback(env, nullptr, receiver, callback, 1, &answer, nullptr));
   }
