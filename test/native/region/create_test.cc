@@ -43,8 +43,7 @@ void ExpectCompleteStore(const std::string& path) {
   EXPECT_EQ(stat.links, 1u);
   EXPECT_GE(stat.allocated_bytes, stat.bytes);
   auto other = ReadAt<Superblock>(file, kSuperblockOffset[1]);
-  const Superblock zero = {};
-  EXPECT_EQ(memcmp(&other, &zero, sizeof zero), 0);
+  EXPECT_EQ(memcmp(&other, &superblock, sizeof superblock), 0);
 
   const uint32_t seed = StoreSeed(superblock.uuid);
   auto slot = ReadAt<CheckpointSlot>(file, kCheckpointSlotOffset[1]);
