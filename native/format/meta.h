@@ -15,8 +15,8 @@ namespace sealog {
 // comes from it; all the others are seeded with StoreSeed(uuid) (and a segment half with its index as well), so that a
 // piece of another store, or another entry of this one, never validates.
 
-// Written twice, so that one can rot: both alike at creation; growth and upgrade write first the one that is not current.
-// Invariant I-META-1: the valid superblock with the greatest sequence is current, A if both have the same.
+// Written twice, so that one can rot: both alike at creation; growth and upgrade write first the one that is not
+// current. Invariant I-META-1: the valid superblock with the greatest sequence is current, A if both have the same.
 struct Superblock {
   uint64_t magic;
   uint32_t format_version;
