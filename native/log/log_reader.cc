@@ -92,7 +92,9 @@ Status LogReader::Verify() {
         return Status::kCorrupt;
       }
       Extend(at, frame.bytes);
-      at = {link.segment, link.offset, link.log_sequence, link.seed, 0};
+      const LogPosition to{link.segment, link.offset, link.log_sequence, link.seed, 0};
+      if (!same) rolls_.push_back({at, to});
+      at = to;
       Segment& s = space_->segment(link.segment);
       s.check = link.seed;
       s.sequence = link.log_sequence;
@@ -135,14 +137,16 @@ bool LogReader::FindLater(uint32_t segment, uint32_t from, uint32_t seed, Later*
 
 LogReader::Later LogReader::LookPast() const {
   Later later;
-  const LogPosition& at = end_.position;
-  if (FindLater(at.segment, at.offset, at.seed, &later)) return later;
-  LogSuccessor next;
-  memcpy(&next, space_->At<const uint8_t>(space_->SegmentOffset(at.segment) + kLineBytes), sizeof next);
-  if (next.crc != Crc32c(at.seed, reinterpret_cast<const uint8_t*>(&next) + 4, kLineBytes - 4)) return later;
-  if (next.segment >= space_->count() || next.log_sequence <= at.log_sequence) return later;
-  if (space_->segment(next.segment).type != SegmentType::kFree) return later;
-  FindLater(next.segment, kLogFirstFrame, next.seed, &later);
+  LogPosition at = end_.position;
+  // From one announced segment to the next, since one commit may reach over several. Sequences ascend, so this ends.
+  while (!FindLater(at.segment, at.offset, at.seed, &later)) {
+    LogSuccessor next;
+    memcpy(&next, space_->At<const uint8_t>(space_->SegmentOffset(at.segment) + kLineBytes), sizeof next);
+    if (next.crc != Crc32c(at.seed, reinterpret_cast<const uint8_t*>(&next) + 4, kLineBytes - 4)) break;
+    if (next.segment >= space_->count() || next.log_sequence <= at.log_sequence) break;
+    if (space_->segment(next.segment).type != SegmentType::kFree) break;
+    at = {next.segment, kLogFirstFrame, next.log_sequence, next.seed, 0};
+  }
   return later;
 }
 

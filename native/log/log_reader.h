@@ -47,6 +47,11 @@ class LogReader {
     uint64_t offset;
     uint64_t bytes;
   };
+  // Where the log went on in another segment.
+  struct Roll {
+    LogPosition from;
+    LogPosition to;
+  };
 
   LogReader(Space* space, const LogPosition& from, uint64_t next_lsn)
       : space_(space), from_(from), next_lsn_(next_lsn) {}
@@ -58,6 +63,7 @@ class LogReader {
   uint64_t damaged_offset() const { return damaged_offset_; }
   // What was verified, in order.
   const std::vector<Extent>& extents() const { return extents_; }
+  const std::vector<Roll>& rolls() const { return rolls_; }
 
   // A valid frame behind the end that counts a missing one as durable: the end is damage, not the torn tail of a crash.
   Later LookPast() const;
@@ -139,6 +145,7 @@ class LogReader {
   End end_;
   uint64_t damaged_offset_ = 0;
   std::vector<Extent> extents_;
+  std::vector<Roll> rolls_;
 };
 
 }  // namespace sealog

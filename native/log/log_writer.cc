@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace sealog {
 namespace {
@@ -19,7 +20,7 @@ LogWriter::LogWriter(Space* space, Persister* persister, uint64_t seed_state)
   uint32_t quarter = frame_bytes_max() / 4 / kLineBytes * kLineBytes;
   uint32_t head = RecordBytes(kTreeSystem, kKeyBytesMax, 0);
   inline_value_bytes_max_ = quarter > 2 * head ? quarter - head : frame_bytes_max() - head;
-  scratch_.reset(new uint8_t[space->segment_bytes()]);
+  scratch_.reset(new (std::nothrow) uint8_t[space->segment_bytes()]);
 }
 
 uint32_t LogWriter::NewSeed() {
@@ -60,16 +61,24 @@ bool LogWriter::PrepareSuccessor(Reserve who) {
   s.check = successor_.seed;
   s.sequence = successor_.log_sequence;
   WriteHeader(successor_);
-  if (begun()) {
-    LogSuccessor line{};
-    line.segment = segment;
-    line.log_sequence = successor_.log_sequence;
-    line.seed = successor_.seed;
-    SealLine(&line, position_.seed);
-    persister_->Copy(space_->base() + space_->SegmentOffset(position_.segment) + kLineBytes, &line, kLineBytes,
-                     Site::kSuccessor);
-  }
+  if (begun()) Announce(position_, successor_);
   return true;
+}
+
+void LogWriter::Announce(const LogPosition& in, const Next& next) {
+  LogSuccessor line{};
+  line.segment = next.segment;
+  line.log_sequence = next.log_sequence;
+  line.seed = next.seed;
+  SealLine(&line, in.seed);
+  persister_->Copy(space_->base() + space_->SegmentOffset(in.segment) + kLineBytes, &line, kLineBytes,
+                   Site::kSuccessor);
+}
+
+void LogWriter::Reannounce(const LogPosition& from, const LogPosition& to) {
+  const Next next{to.segment, to.seed, to.log_sequence};
+  WriteHeader(next);
+  Announce(from, next);
 }
 
 void LogWriter::WriteHeader(const Next& next) {

@@ -43,6 +43,11 @@ class LogWriter {
   void Resume(const LogPosition& position, uint64_t next_lsn, uint64_t next_log_sequence, uint64_t lsn_jump);
   // The first log segment of a new store. False: no free segment.
   bool Begin(uint64_t next_lsn, uint64_t next_log_sequence);
+  // Writes again what should lie at a roll that recovery went over: its LINK may have been kept where the header and
+  // the announcement, in flight beside it, were lost. Durable with the next drain.
+  void Reannounce(const LogPosition& from, const LogPosition& to);
+  // False: there was no memory for the buffer that frames are put together in. Then nothing else may be called.
+  bool ready() const { return scratch_ != nullptr; }
   bool begun() const { return position_.segment != kSegmentNone; }
 
   // Bytes of a lone record, and the greatest that may be appended.
@@ -100,6 +105,7 @@ class LogWriter {
   }
   bool PrepareSuccessor(Reserve who);
   void WriteHeader(const Next& next);
+  void Announce(const LogPosition& in, const Next& next);
   void WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Next& to, uint32_t offset);
   bool Roll();
   uint32_t EncodeRecord(const Change& change, uint8_t extra_flags, uint32_t window, uint8_t* to) const;

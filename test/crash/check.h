@@ -54,10 +54,11 @@ struct Bounds {
   size_t acked, issued;
 };
 
-// Recovers what is in the bench. Empty: fine, and `*state` is the number of commits found.
-std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, std::unique_ptr<Store>* store, Model* model,
+// Recovers what is in the bench, and reads all of it. Empty: fine, and `*state` is the number of commits found.
+std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, std::unique_ptr<Store>* store,
                     size_t* state);
-// The whole check of the image in the bench.
+Model StateOf(const Bounds& bounds, size_t state);
+// The whole check of the image in the bench. One in three is used further: operations, ends, reopens.
 std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, Random* random);
 
 }  // namespace sealog::test

@@ -79,10 +79,11 @@ Run Record(const std::string& folder, const Options& options, uint64_t seed) {
   Run run;
   run.shape = options.shape;
   // Shapes take turns, unless one was asked for: the smallest runs full, the largest reuses little.
-  constexpr uint32_t kSegments[] = {64, 24, 64, 128};
+  constexpr uint32_t kSegments[] = {48, 24, 32, 96};
   constexpr uint64_t kCheckpointKiB[] = {6, 12, 3, 6, 40};
   if (run.shape.segments == 0) run.shape.segments = kSegments[seed % 4];
   if (run.shape.checkpoint_bytes == 0) run.shape.checkpoint_bytes = kCheckpointKiB[seed % 5] << 10;
+  run.shape.small = seed % 3 != 0;
   const std::string path = folder + "/traced.sealog";
   remove(path.c_str());
   CreateOptions create;
@@ -125,7 +126,7 @@ void Explorer::Report(const Run& run, uint64_t seed, size_t event, size_t image,
 
 bool Explorer::Explore(const Run& run, uint64_t seed, const Mutant& mutant, Clock::time_point deadline, bool quiet) {
   shape_ = run.shape;
-  Media media(run.trace.base);
+  Media media(run.trace.base, HashLines(run.trace.base));
   Model at_acked = run.history.start;
   Bounds bounds{&run.history, &at_acked, 0, 0};
   const auto& events = run.trace.events;
@@ -160,7 +161,7 @@ bool Explorer::Explore(const Run& run, uint64_t seed, const Mutant& mutant, Cloc
       std::string wrong = CheckImage(&bench_, shape_, bounds, &random);
       if (wrong.empty() && again) {
         bench_.Write(media.durable(), image);
-        wrong = CrashAgain(bounds, mutant, &random);
+        wrong = CrashAgain(image.hash, bounds, mutant, &random);
       }
       if (!wrong.empty()) {
         ++figures_->violations;
@@ -175,7 +176,7 @@ bool Explorer::Explore(const Run& run, uint64_t seed, const Mutant& mutant, Cloc
 }
 
 // Depth 2: the recovery of the image in the bench, and a few operations behind it, are traced and crashed in turn.
-std::string Explorer::CrashAgain(const Bounds& bounds, const Mutant& mutant, Random* random) {
+std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Mutant& mutant, Random* random) {
   Random& r = *random;
   Run run;
   run.trace.base.assign(bench_.bytes(), bench_.bytes() + bench_.size());
@@ -184,8 +185,9 @@ std::string Explorer::CrashAgain(const Bounds& bounds, const Mutant& mutant, Ran
   {
     // First which state it is; then again from the start, traced.
     std::unique_ptr<Store> store;
-    std::string wrong = Recover(&bench_, shape_, bounds, &store, &run.history.start, &state);
+    std::string wrong = Recover(&bench_, shape_, bounds, &store, &state);
     if (!wrong.empty()) return wrong;
+    run.history.start = StateOf(bounds, state);
   }
   bench_.Write(run.trace.base, {});
   trace_sink = &recorder;
@@ -205,7 +207,7 @@ std::string Explorer::CrashAgain(const Bounds& bounds, const Mutant& mutant, Ran
   if (!wrong.empty()) return "traced again: " + wrong;
   run.trace.events = recorder.Take();
   run.history.Finish();
-  Media media(run.trace.base);
+  Media media(run.trace.base, hash);
   Model at_acked = run.history.start;
   Bounds inner{&run.history, &at_acked, 0, 0};
   const auto& events = run.trace.events;

@@ -64,7 +64,7 @@ class Explorer {
   const std::string& objection() const { return objection_; }
 
  private:
-  std::string CrashAgain(const Bounds& bounds, const Mutant& mutant, Random* random);
+  std::string CrashAgain(uint64_t hash, const Bounds& bounds, const Mutant& mutant, Random* random);
   void Report(const Run& run, uint64_t seed, size_t event, size_t image, const std::string& wrong,
               const Bounds& bounds);
 

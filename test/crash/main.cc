@@ -68,6 +68,11 @@ void Print(const Figures& f, double seconds) {
       "\nimages checked %llu (distinct %zu; depth 2: %llu; made again and skipped: %llu) in %.0f s\nviolations %llu\n",
       static_cast<unsigned long long>(f.images), f.distinct.size(), static_cast<unsigned long long>(f.depth2),
       static_cast<unsigned long long>(f.repeated), seconds, static_cast<unsigned long long>(f.violations));
+  printf(
+      "figures: "
+      "{\"lane\":\"crash\",\"images\":%llu,\"distinct\":%zu,\"depth2\":%llu,\"traces\":%llu,\"violations\":%llu}\n",
+      static_cast<unsigned long long>(f.images), f.distinct.size(), static_cast<unsigned long long>(f.depth2),
+      static_cast<unsigned long long>(f.traces), static_cast<unsigned long long>(f.violations));
 }
 
 void Count(const Run& run, Figures* f) {

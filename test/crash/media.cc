@@ -21,8 +21,10 @@ uint64_t HashLine(uint64_t line, const uint8_t* content) {
   return h;
 }
 
-Media::Media(std::vector<uint8_t> base) : durable_(std::move(base)) {
-  for (uint64_t line = 0; line < durable_.size() / 64; ++line) hash_ += HashLine(line, durable_.data() + line * 64);
+uint64_t HashLines(const std::vector<uint8_t>& image) {
+  uint64_t hash = 0;
+  for (uint64_t line = 0; line < image.size() / 64; ++line) hash += HashLine(line, image.data() + line * 64);
+  return hash;
 }
 
 void Media::Settle(uint64_t line, const Line& content) {
@@ -87,6 +89,17 @@ std::vector<Media::Choice> Media::Choices() const {
   return out;
 }
 
+namespace {
+
+// Numbers below n, in bits.
+size_t BitsFor(size_t n) {
+  size_t bits = 0;
+  while ((size_t{1} << bits) < n) ++bits;
+  return bits;
+}
+
+}  // namespace
+
 size_t ImageCount(const std::vector<Media::Choice>& choices, size_t cap, bool words, bool* all) {
   size_t product = 1;
   for (const auto& c : choices) {
@@ -104,9 +117,19 @@ Image MakeImage(const Media& media, const std::vector<Media::Choice>& choices, b
   image.hash = media.hash();
   Random& r = *random;
   const size_t n = choices.size();
-  const uint64_t style = r() % 5;
+  uint64_t style = r() % 6;
   const size_t one = n == 0 ? 0 : r() % n;
   const uint64_t density = 1 + r() % 15;
+  // All pairs: lines that differ in a bit of their number differ in the image of that bit, either way round, and are
+  // alike in the images of none and of all. 2 + 2 log2(n) images, if there is room for as many.
+  const size_t bits = BitsFor(n);
+  size_t row = bits == 0 ? 0 : r() % (2 * bits);
+  if (k >= 2 && k < 2 + 2 * bits) {
+    style = 5;
+    row = k - 2;
+  } else if (bits == 0 && style == 5) {
+    style = 4;
+  }
   size_t rest = k;
   for (size_t i = 0; i < n; ++i) {
     const auto& c = choices[i].contents;
@@ -122,6 +145,8 @@ Image MakeImage(const Media& media, const std::vector<Media::Choice>& choices, b
       chosen = i == one ? r() % (c.size() - 1) : c.size() - 1;
     } else if (style == 2) {  // a prefix in place
       chosen = i <= one ? c.size() - 1 : 0;
+    } else if (style == 5) {
+      chosen = (i >> (row / 2) & 1) != row % 2 ? 1 + r() % (c.size() - 1) : 0;
     } else {
       chosen = r() % 16 < density ? 1 + r() % (c.size() - 1) : 0;
     }

@@ -27,10 +27,12 @@ struct Mutant {
 
 uint64_t Mix(uint64_t a, uint64_t b);
 uint64_t HashLine(uint64_t line, const uint8_t* content);
+uint64_t HashLines(const std::vector<uint8_t>& image);
 
 class Media {
  public:
-  explicit Media(std::vector<uint8_t> base);
+  // `hash`: of the base, see HashLines.
+  Media(std::vector<uint8_t> base, uint64_t hash) : durable_(std::move(base)), hash_(hash) {}
 
   void Apply(const Event& event, const Mutant& mutant);
 
@@ -56,7 +58,7 @@ class Media {
   std::map<uint64_t, std::vector<Version>> pending_;
   std::map<int, uint64_t> last_write_;  // of each owner
   uint64_t writes_ = 0;
-  uint64_t hash_ = 0;
+  uint64_t hash_;
 };
 
 // One image at a point: content for each choice. Image `k` of a point is the same whenever it is made with the same

@@ -7,25 +7,30 @@
 
 namespace sealog::test {
 
-uint64_t HashPair(const std::string& key, const std::string& value) {
-  uint64_t h = Mix(key.size(), value.size());
-  for (const std::string* s : {&key, &value}) {
+uint64_t HashPair(Bytes key, Bytes value) {
+  uint64_t h = Mix(key.size, value.size);
+  auto fold = [&h](const uint64_t* words) {
+    const auto product = static_cast<unsigned __int128>(words[0] ^ h ^ 0xa0761d6478bd642full) *
+                         (words[1] ^ (h >> 7) ^ 0xe7037ed1a0b428dbull);
+    h = (h << 5 | h >> 59) ^ static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  };
+  for (Bytes part : {key, value}) {
+    uint64_t words[2];
     size_t at = 0;
-    for (; at + 8 <= s->size(); at += 8) {
-      uint64_t word;
-      memcpy(&word, s->data() + at, 8);
-      h = Mix(h, word);
+    for (; at + sizeof words <= part.size; at += sizeof words) {
+      memcpy(words, part.data + at, sizeof words);
+      fold(words);
     }
-    uint64_t last = 0;
-    memcpy(&last, s->data() + at, s->size() - at);
-    h = Mix(h, last);
+    words[0] = words[1] = 0;
+    if (at < part.size) memcpy(words, part.data + at, part.size - at);
+    fold(words);
   }
-  return h;
+  return Mix(h, value.size);
 }
 
-uint64_t HashPairs(const Pairs& pairs) {
-  uint64_t sum = pairs.size();
-  for (const auto& [key, value] : pairs) sum += HashPair(key, value);
+uint64_t HashModel(const Model& model) {
+  uint64_t sum = model.size();
+  for (const auto& [key, value] : model) sum += HashPair(BytesOf(key), BytesOf(value));
   return sum;
 }
 
@@ -41,16 +46,16 @@ void History::Apply(const Delta& delta, Model* model) {
 
 void History::Finish() {
   Model model = start;
-  hashes.assign(1, HashPairs(Pairs(model.begin(), model.end())));
+  hashes.assign(1, HashModel(model));
   for (const Delta& delta : deltas) {
     uint64_t h = hashes.back();
     for (const auto& [key, value] : delta) {
       if (auto it = model.find(key); it != model.end()) {
-        h -= HashPair(key, it->second) + 1;
+        h -= HashPair(BytesOf(key), BytesOf(it->second)) + 1;
         model.erase(it);
       }
       if (!value) continue;
-      h += HashPair(key, *value) + 1;
+      h += HashPair(BytesOf(key), BytesOf(*value)) + 1;
       model[key] = *value;
     }
     hashes.push_back(h);
@@ -152,7 +157,7 @@ std::string Driver::Key() {
 
 std::string Driver::Value() {
   size_t size;
-  switch (large_ && random_() % 2 == 0 ? 0 : random_() % 32) {
+  switch (large_ && random_() % 2 == 0 ? 0 : random_() % (shape_.small ? 128 : 32)) {
     case 0:
       size = random_() % (random_() % 4 == 0 ? 34000 : 9000);
       break;  // above 14 KiB: in chunks
@@ -280,9 +285,9 @@ std::string Driver::Run(int operations) {
     if (i % 60 == 0) {
       const uint64_t phase = random_() % 4;
       removing_ = phase == 0 ? 9 : 0;
-      large_ = random_() % 5 == 0;
+      large_ = random_() % (shape_.small ? 20 : 5) == 0;
       tiny_ = random_() % 4 == 0;
-      if (phase != 0) keys_ = phase == 1 ? 400 : phase == 2 ? 40 : 12;
+      if (phase != 0) keys_ = phase == 1 ? (shape_.small ? 120 : 400) : phase == 2 ? 40 : 12;
     }
     wrong = Step();
     if (!wrong.empty()) break;
@@ -314,14 +319,15 @@ std::string Driver::Run(int operations) {
   return wrong;
 }
 
-std::string Scan(Store& store, bool reverse, Pairs* out) {
-  static std::vector<uint8_t> block(1 << 20);
+std::string Scan(Store& store, bool reverse, uint32_t gets_in, Content* out) {
+  static std::vector<uint8_t> block(1 << 20), got(1 << 16);  // more than any value
   RangeRequest request;
   request.limit = 1 << 20;
   request.reverse = reverse;
   request.out = block.data();
   request.out_bytes = block.size();
   std::string last;
+  *out = {};
   for (;;) {
     RangeResult result = store.FillRange(request);
     if (result.status != Status::kOk) {
@@ -332,10 +338,19 @@ std::string Scan(Store& store, bool reverse, Pairs* out) {
     for (uint32_t i = 0; i < result.entries; ++i) {
       RangeEntry entry;
       memcpy(&entry, block.data() + at, sizeof entry);
-      const char* key = reinterpret_cast<char*>(block.data() + at + sizeof entry);
-      last.assign(key, entry.key_bytes);
       if ((entry.flags & kRangeValueOutside) != 0) return "a value is larger than any that was written";
-      out->emplace_back(last, std::string(key + entry.key_bytes, entry.value_bytes));
+      const Bytes key{block.data() + at + sizeof entry, entry.key_bytes};
+      const Bytes value{key.data + key.size, entry.value_bytes};
+      const std::string_view name(reinterpret_cast<const char*>(key.data), key.size);
+      if (out->count != 0 && (reverse ? name >= last : name <= last)) return "a scan is out of order";
+      last = name;
+      out->hash += HashPair(key, value) + 1;
+      ++out->count;
+      if (gets_in != 0 && out->count % gets_in == 0) {
+        GetResult get = store.Get(kTreeUser, key, got.data(), got.size());
+        if (get.status != Status::kOk || get.bytes != value.size || memcmp(got.data(), value.data, value.size) != 0)
+          return "get of " + last + " differs from the scan";
+      }
       at += RoundUp(sizeof entry + entry.key_bytes + entry.value_bytes, 8);
     }
     if (result.done) {

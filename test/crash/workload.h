@@ -13,10 +13,9 @@
 namespace sealog::test {
 
 using Model = std::map<std::string, std::string>;
-using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-uint64_t HashPair(const std::string& key, const std::string& value);
-uint64_t HashPairs(const Pairs& pairs);
+uint64_t HashPair(Bytes key, Bytes value);
+uint64_t HashModel(const Model& model);
 
 // Commit i takes state i to state i + 1.
 struct History {
@@ -33,6 +32,7 @@ struct Shape {
   uint32_t segments = 0;          // 0: the seed says
   uint64_t checkpoint_bytes = 0;  // the same
   FlushKind flush = FlushKind::kClwb;
+  bool small = false;  // fewer keys, shorter values: more images in the same time
 };
 
 // Runs operations on one store, through sessions.
@@ -90,7 +90,13 @@ class Driver {
   bool large_ = false, tiny_ = false;
 };
 
-// The whole of the store, in order. Empty string: fine.
-std::string Scan(Store& store, bool reverse, Pairs* out);
+// What a scan of the whole store found. Its keys were in strict order, each value such as a get returned it (one in
+// `gets_in` was asked for).
+struct Content {
+  uint64_t hash = 0;  // as History::hashes
+  uint64_t count = 0;
+};
+// Empty string: fine.
+std::string Scan(Store& store, bool reverse, uint32_t gets_in, Content* out);
 
 }  // namespace sealog::test

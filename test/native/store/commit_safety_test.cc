@@ -214,5 +214,35 @@ TEST(CommitSafety, LargeValueIntoTheLastSegments) {
   EXPECT_GT(refused, 0);
 }
 
+// A LINK that reached the media where the next segment's header and its announcement, in flight beside it, did not:
+// recovery goes over it, so recovery must write both again. Without them the next damage is taken for a torn tail.
+TEST(CommitSafety, RecoveryAnnouncesAgainWhatItWentOver) {
+  Scratch scratch;
+  std::string path = scratch.File("g");
+  Create(path, 64);
+  {
+    auto r = Open(path);
+    REQUIRE(r.failure.ok());
+    for (int i = 0; i < 40; ++i) REQUIRE(Put(*r.store, "k" + std::to_string(i), std::string(1000, 'v')) == Status::kOk);
+  }
+  const std::string before = ReadAll(path);
+  CheckpointSlot slots[2];
+  for (int i = 0; i < 2; ++i) memcpy(&slots[i], before.data() + kCheckpointSlotOffset[i], sizeof slots[i]);
+  const CheckpointSlot& slot = slots[0].sequence > slots[1].sequence ? slots[0] : slots[1];
+  const uint64_t announcement = uint64_t{slot.hot.segment} * 16384 + kLineBytes;
+  LogSuccessor successor;
+  memcpy(&successor, before.data() + announcement, sizeof successor);
+  const uint64_t header = uint64_t{successor.segment} * 16384;
+  WriteAt(path, announcement, std::string(kLineBytes, '\0'));
+  WriteAt(path, header, std::string(kLineBytes, '\0'));
+  {
+    auto r = Open(path);
+    REQUIRE(r.failure.ok() && Get(*r.store, "k39") == Status::kOk);
+  }
+  const std::string after = ReadAll(path);
+  EXPECT_EQ(after.compare(announcement, kLineBytes, before, announcement, kLineBytes), 0);
+  EXPECT_EQ(after.compare(header, kLineBytes, before, header, kLineBytes), 0);
+}
+
 }  // namespace
 }  // namespace sealog::test

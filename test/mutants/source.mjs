@@ -1,0 +1,105 @@
+// Faults put into the core's source, one at a time. `from` must be in the file once: mend the list when the source moves on.
+/** @typedef {{ name: string, file: string, from: string, to: string }} Mutant */
+
+/** @type {readonly Mutant[]} */
+export const sourceMutants = [
+  {
+    name: 'no LSN jump after an unclean end',
+    file: 'store/store.cc',
+    from: 'options.lsn_jump ? kSessionLsnJump : 0',
+    to: '0',
+  },
+  {
+    name: 'a clean end forgets the jump',
+    file: 'store/store.cc',
+    from: '      log_->SkipSession();\n',
+    to: '',
+  },
+  {
+    name: 'frames of any LSN are taken',
+    file: 'log/log_reader.cc',
+    from: 'for (Frame frame; FrameAt(end_.position, &frame) && frame.lsn == end_.next_lsn;) {',
+    to: 'for (Frame frame; FrameAt(end_.position, &frame);) {\n    end_.next_lsn = frame.lsn;',
+  },
+  {
+    name: 'segments keep one seed',
+    file: 'log/log_writer.cc',
+    from: 'return static_cast<uint32_t>(z >> 32);',
+    to: 'return 12345;',
+  },
+  {
+    name: 'a session begins without its LINK',
+    file: 'log/log_writer.cc',
+    from: '  session_pending_ = true;\n',
+    to: '',
+  },
+  {
+    name: 'rolls that recovery goes over are not announced again',
+    file: 'store/store.cc',
+    from: 'for (const LogReader::Roll& roll : reader_->rolls()) log_->Reannounce(roll.from, roll.to);',
+    to: '',
+  },
+  {
+    name: 'freeze without a drain of the log',
+    file: 'store/checkpointer.cc',
+    from: `if (!dirty_) return Status::kOk;
+  Status status = Status::kMedia;
+  if (!Shielded([&] { status = DrainLog(); })) return Interrupted();`,
+    to: `if (!dirty_) return Status::kOk;
+  Status status = Status::kOk;`,
+  },
+  {
+    name: 'a retired log segment is free at once',
+    file: 'index/node_pool.cc',
+    from: '  pins_.Retire(kSegmentThing | segment, 0);',
+    to: '  space_->Release(segment);',
+  },
+  {
+    name: 'the durable checkpoint is not pinned',
+    file: 'store/checkpointer.cc',
+    from: '  pool_->pins().Add(epoch);\n',
+    to: '  pool_->pins().Add(epoch);\n  if (checkpoint_pins_[1] != 0) pool_->pins().Remove(checkpoint_pins_[1]);\n  checkpoint_pins_[1] = 0;\n',
+  },
+  {
+    name: 'nodes change in place after a freeze',
+    file: 'store/checkpointer.cc',
+    from: '  pool_->set_epoch(epoch + 1);\n',
+    to: '',
+  },
+  {
+    name: 'no epoch floor',
+    file: 'store/store.cc',
+    from: 'std::max(h.epoch, h.epoch_floor) + 1',
+    to: 'h.epoch + 1',
+  },
+  {
+    name: 'stale table halves stay',
+    file: 'store/store.cc',
+    from: 'from.stale != 0 || ',
+    to: '',
+  },
+  {
+    name: 'a slot torn between its sums keeps its checksum',
+    file: 'format/meta.h',
+    from: '  crc = (crc ^ crc >> 16) * 0x85ebca6bu;\n  crc = (crc ^ crc >> 13) * 0xc2b2ae35u;\n  return crc ^ crc >> 16;',
+    to: '  return crc;',
+  },
+  {
+    name: 'frames of a batch stand alone',
+    file: 'log/log_writer.cc',
+    from: 'more ? kBatchMore : 0',
+    to: '0',
+  },
+  {
+    name: 'the window is always one',
+    file: 'log/log_writer.cc',
+    from: '  EncodeRecord(change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.get());',
+    to: '  EncodeRecord(change, 0, 1, scratch_.get());',
+  },
+  {
+    name: 'replay retires segments',
+    file: 'store/store.cc',
+    from: ' && !reader_) emptied_',
+    to: ') emptied_',
+  },
+]
