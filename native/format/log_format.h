@@ -5,8 +5,9 @@
 //   record   := RecordHeader [ext] key value                  kinds PUT, DEL, CHUNK
 //   batch    := BatchHeader (record, padded to 16 bytes)*     kind BATCH; the records carry the batch's LSN
 //
-// A frame is valid at a place if its crc, seeded with the segment's seed, is right and its LSN is the expected one.
-// Seeds are drawn anew each time a segment enters the log, so nothing left over from an earlier use validates.
+// A frame is valid at a place if its crc, seeded with PlaceSeed of that place, is right and its LSN is the expected
+// one. Seeds are drawn anew each time a segment enters the log, so nothing left over from an earlier use validates; and
+// what is valid at one offset is not at another, so a write that went astray is noticed.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,10 @@
 #include "format/layout.h"
 
 namespace sealog {
+
+constexpr uint32_t PlaceSeed(uint32_t segment_seed, uint64_t offset_in_segment) {
+  return segment_seed ^ static_cast<uint32_t>(offset_in_segment);
+}
 
 struct LogSegmentHeader {
   uint32_t crc;  // over the rest of the line, seeded with StoreSeed(uuid)
@@ -59,7 +64,7 @@ inline constexpr uint8_t kRecordFlagsKnown = kRecordTree | kRecordExtents | kRec
 // `window` LSNs earlier was. So a valid frame that counts an invalid one as durable proves damage, and any other is
 // just the rest of what was in flight at the crash.
 struct RecordHeader {
-  uint32_t crc;  // over [4, 24 + ext + key + value), seeded with the segment's seed
+  uint32_t crc;  // over [4, 24 + ext + key + value), seeded with PlaceSeed
   uint8_t kind;
   uint8_t flags;
   uint16_t key_bytes;
@@ -72,7 +77,7 @@ static_assert(sizeof(RecordHeader) == 24);
 inline constexpr uint8_t kBatchMore = 1;  // flags: the transaction goes on in the next BATCH frame
 
 struct BatchHeader {
-  uint32_t crc;  // over [4, 32) and then the crc of each record, seeded with the segment's seed
+  uint32_t crc;  // over [4, 32) and then the crc of each record, seeded with PlaceSeed
   uint8_t kind;  // kFrameBatch
   uint8_t flags;
   uint16_t reserved;
@@ -89,7 +94,7 @@ inline constexpr uint8_t kLinkSession = 1;  // flags: a writer's first frame aft
 // The log goes on at `offset` of `segment` with LSN `next_lsn`. At the end of a segment, at the start of each writer's
 // session (over whatever the last one left torn), and nowhere else.
 struct LinkFrame {
-  uint32_t crc;  // over the rest of the line, seeded with the segment's seed
+  uint32_t crc;  // over the rest of the line, seeded with PlaceSeed
   uint8_t kind;  // kFrameLink
   uint8_t flags;
   uint16_t reserved;

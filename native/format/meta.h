@@ -76,7 +76,7 @@ struct CheckpointSlot {
   LogPosition cold;  // the cleaner's cursor; segment == kSegmentNone in version 1.0 files
   TreeRoot roots[kTreeCount];
   uint64_t live_bytes;   // sum over log segments
-  uint32_t table_check;  // XOR of the crc of the current half of every segment
+  uint32_t table_check;  // XOR of TableTerm(crc) of the current half of every segment
   uint32_t segment_count;
   uint64_t next_log_sequence;
   uint32_t flags;
@@ -105,6 +105,15 @@ struct SegmentHalf {
   uint32_t check;     // LOG: frame seed; LEAF, INNER: CRC-32C of the current bitmap
 };
 static_assert(sizeof(SegmentHalf) == kSegmentHalfBytes);
+
+// What a half adds to the slot's table_check. Not the checksum itself: CRC-32C is linear, and a slot torn between the
+// lines that hold live_bytes and those that do not would keep a right checksum, as the change of live_bytes and that of
+// a XOR of checksums over the same change cancel out (Appleby's MurmurHash3 finalizer; found by a crash image).
+constexpr uint32_t TableTerm(uint32_t crc) {
+  crc = (crc ^ crc >> 16) * 0x85ebca6bu;
+  crc = (crc ^ crc >> 13) * 0xc2b2ae35u;
+  return crc ^ crc >> 16;
+}
 
 // What the block map looked like when it was sealed; two copies, the valid one with the greatest sequence is current.
 struct SealRecord {

@@ -65,6 +65,7 @@ void Cursor::Settle() {
 }
 
 bool Cursor::StepLeaf() {
+  const Bytes last = leaf_.entries[reverse_ ? 0 : leaf_.count - 1].key();
   uint32_t step = path_.height;
   for (;; --step) {
     if (step == 0) return false;
@@ -86,7 +87,13 @@ bool Cursor::StepLeaf() {
     if (level == 0) {
       path_.leaf_ref = ref;
       path_.leaf = reinterpret_cast<const LeafNode*>(node);
-      return SortCurrent();
+      if (!SortCurrent()) return false;
+      // Leaves that are not in order, or that are met twice, would make a range that does not end.
+      const Bytes edge = leaf_.entries[reverse_ ? leaf_.count - 1 : 0].key();
+      const bool ahead =
+          reverse_ ? Compare(edge, last) < 0 && !range_.Above(edge) : Compare(last, edge) < 0 && !range_.Below(edge);
+      if (!ahead) Fail(NodeRefIndex(ref) * kLeafBytes);
+      return ahead;
     }
     auto* inner = reinterpret_cast<const InnerNode*>(node);
     path_.steps[step] = {ref, inner, reverse_ ? inner->header.count - 1u : 0};

@@ -78,6 +78,19 @@ int CompareSeparator(const InnerNode& node, uint32_t index, Bytes key) {
   return CompareSuffix(node, node.entries[index], KeyHead(rest), rest);
 }
 
+Bytes SeparatorOf(const InnerNode& node, uint32_t index, uint8_t* buffer) {
+  const InnerEntry& e = node.entries[index];
+  const Bytes prefix = Prefix(node);
+  const uint64_t head = __builtin_bswap64(e.head);
+  uint8_t* at = buffer;
+  if (prefix.size != 0) memcpy(at, prefix.data, prefix.size);
+  at += prefix.size;
+  memcpy(at, &head, std::min<uint32_t>(e.suffix_bytes, kHeadBytes));
+  at += std::min<uint32_t>(e.suffix_bytes, kHeadBytes);
+  memcpy(at, reinterpret_cast<const uint8_t*>(&node) + e.tail_offset, TailBytes(e.suffix_bytes));
+  return {buffer, prefix.size + e.suffix_bytes};
+}
+
 uint32_t FindChild(const InnerNode& node, Bytes key) {
   uint32_t count = node.header.count;
   if (uint32_t p = node.prefix_bytes; p != 0) {

@@ -19,6 +19,9 @@ uint32_t FindChild(const InnerNode& node, Bytes key);
 // Compares `key` with separator `index` (1 .. count - 1).
 int CompareSeparator(const InnerNode& node, uint32_t index, Bytes key);
 
+// Separator `index` (1 .. count - 1), put together in `buffer`, which has room for the greatest key.
+Bytes SeparatorOf(const InnerNode& node, uint32_t index, uint8_t* buffer);
+
 inline uint64_t SumCounts(const InnerNode& node) {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < node.header.count; ++i) sum += node.entries[i].count;

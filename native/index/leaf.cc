@@ -24,12 +24,19 @@ uint64_t MatchFingerprint(const LeafNode& leaf, uint8_t fingerprint) {
 }
 
 bool CheckLeaf(const LeafNode& leaf) {
-  return leaf.header.count <= kLeafEntriesMax && leaf.header.sorted <= leaf.header.count;
+  return leaf.header.count != 0 && leaf.header.count <= kLeafEntriesMax && leaf.header.sorted <= leaf.header.count;
 }
 
 bool VerifyRecord(const Space& space, uint64_t offset, const Record& record) {
-  uint32_t seed = space.segment(space.SegmentOf(offset)).check;
+  uint32_t seed = PlaceSeed(space.segment(space.SegmentOf(offset)).check, offset & (space.segment_bytes() - 1));
   return record.header->crc == RecordCrc(reinterpret_cast<const uint8_t*>(record.header), record.bytes, seed);
+}
+
+// Whether `key` may be that of entry `i`: all that a leaf knows of it. Tells a damaged key from a good one without
+// reading the value.
+static bool HasKeyOf(const LeafNode& leaf, uint32_t i, Bytes key) {
+  const KeyHash hash = HashKey(key);
+  return hash.fingerprint == leaf.fingerprints[i] && hash.tag == RecordRefTag(leaf.refs[i]);
 }
 
 Lookup FindInLeaf(const Space& space, const LeafNode& leaf, Bytes key, KeyHash hash, uint32_t* index, Record* record,
@@ -47,8 +54,9 @@ Lookup FindInLeaf(const Space& space, const LeafNode& leaf, Bytes key, KeyHash h
       *index = i;
       return Lookup::kFound;
     }
-    // All 24 bits agree and the key does not: once in 16 million, or a damaged key. Never "not found" for the latter.
-    if (!VerifyRecord(space, offset, *record)) {
+    // All 24 bits agree and the key does not: once in 16 million, or a damaged key, or another record in this one's
+    // place. Never "not found" for the latter two.
+    if (!VerifyRecord(space, offset, *record) || !HasKeyOf(leaf, i, record->key)) {
       *damaged_offset = offset;
       return Lookup::kDamaged;
     }
@@ -65,7 +73,9 @@ bool SortLeaf(const Space& space, const LeafNode& leaf, bool verify, SortedLeaf*
   for (uint32_t i = 0; i < count; ++i) {
     uint64_t offset = RecordRefOffset(leaf.refs[i]);
     Record record;
-    if (!RecordAt(space, offset, &record) || (verify && !VerifyRecord(space, offset, record))) {
+    // A damaged key would be sorted where it does not belong: a range or a count would miss it without an error.
+    if (!RecordAt(space, offset, &record) || !HasKeyOf(leaf, i, record.key) ||
+        (verify && !VerifyRecord(space, offset, record))) {
       *damaged_offset = offset;
       return false;
     }
@@ -84,6 +94,12 @@ bool SortLeaf(const Space& space, const LeafNode& leaf, bool verify, SortedLeaf*
       std::merge(out->entries, middle, middle, out->entries + count, merged, before);
       std::copy(merged, merged + count, out->entries);
     }
+  }
+  // `sorted` may claim too much, and a key may be there twice: a range would not end, a split would not hold.
+  for (uint32_t i = 1; i < count; ++i) {
+    if (before(out->entries[i - 1], out->entries[i])) continue;
+    *damaged_offset = RecordRefOffset(out->entries[i].ref);
+    return false;
   }
   return true;
 }

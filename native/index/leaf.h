@@ -50,7 +50,8 @@ struct SortedLeaf {
   Entry entries[kLeafEntriesMax];
 };
 
-// False if a record does not hold (all are verified if `verify`); `*damaged_offset` names it.
+// False if a record's key does not hold or the keys are not in order (or, if `verify`, anything in a record);
+// `*damaged_offset` names it.
 bool SortLeaf(const Space& space, const LeafNode& leaf, bool verify, SortedLeaf* out, uint64_t* damaged_offset);
 
 // Verifies the checksum of the record at `offset`.

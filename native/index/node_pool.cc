@@ -43,7 +43,8 @@ NodePool::NodePool(Space* space, uint64_t stamp_seed)
   const size_t bytes = (units_ + 7) / 8;
   verified_.reset(static_cast<std::atomic<uint8_t>*>(calloc(bytes, 1)));
   // Up to 16 GiB of region they are touched now, so that no put takes a page fault for them.
-  for (size_t at = 0; bytes <= kVerifiedTouchedBytes && at < bytes; at += kTouchBytes) verified_[at].store(0);
+  for (size_t at = 0; ready() && bytes <= kVerifiedTouchedBytes && at < bytes; at += kTouchBytes)
+    verified_[at].store(0);
 }
 
 const NodeHeader* NodePool::Fail(uint64_t ref) {
@@ -64,6 +65,14 @@ bool NodePool::Verify(uint64_t ref) {
   }
   if (BirthStamp(node->birth) != NodeRefStamp(ref) || node->crc != NodeCrc(node, unit, space_->store_seed()))
     return false;
+  // Nothing that is read from the file was born in this epoch, or it would be changed in place.
+  if (BirthEpoch(node->birth) >= epoch_) return false;
+  // What is free may be overwritten at any time. Until the bitmap is read, BitmapHolds looks from the other side.
+  if (const Units* u = segments_[space_->SegmentOf(offset)].get();
+      u != nullptr && u->loaded &&
+      !TestBit(u->busy, static_cast<uint32_t>(in_segment / (type == SegmentType::kInner ? kInnerBytes : kLeafBytes)))) {
+    return false;
+  }
   if (node->level == 0 ? !CheckLeaf(*reinterpret_cast<const LeafNode*>(node))
                        : !CheckInner(*reinterpret_cast<const InnerNode*>(node))) {
     return false;
@@ -88,6 +97,19 @@ void NodePool::Restore(uint32_t segment) {
   (kind.type == SegmentType::kLeaf ? stats_.leaves : stats_.inners) += space_->segment(segment).live;
 }
 
+// Whether units that are no nodes are set, and those that were met in a tree: the others will be overwritten.
+bool NodePool::BitmapHolds(const Kind& kind, uint32_t segment, const uint64_t* live) const {
+  const uint64_t first = space_->SegmentOffset(segment) >> kUnitShift;
+  const uint32_t step = kind.unit_bytes >> kUnitShift;
+  for (uint32_t i = 0; i < kBitmapBytes * 8; ++i) {
+    if (TestBit(live, i)) continue;
+    if (i < kind.reserved || i >= kind.per_segment) return false;
+    const uint64_t unit = first + uint64_t{i} * step;
+    if ((verified_[unit >> 3].load(std::memory_order_relaxed) & (1u << (unit & 7))) != 0) return false;
+  }
+  return true;
+}
+
 // A bitmap that does not hold is no loss of data: its segment is left alone, nothing is allocated there again.
 bool NodePool::LoadBitmap(uint32_t segment) {
   if (segments_[segment] == nullptr) return false;
@@ -95,14 +117,15 @@ bool NodePool::LoadBitmap(uint32_t segment) {
   if (u.loaded) return !u.damaged;
   Kind& kind = KindOfSegment(segment);
   const Segment& s = space_->segment(segment);
-  u.loaded = true;
   const uint8_t* media =
       space_->At<const uint8_t>(space_->SegmentOffset(segment) + kBitmapOffset[s.flags & kHalfBitmapB]);
   memcpy(u.live, media, kBitmapBytes);
+  u.loaded = true;  // not before: a SIGBUS may have ended it
   memset(u.dirty, 0, sizeof u.dirty);
   uint32_t used = 0;
   for (uint32_t i = kind.reserved; i < kind.per_segment; ++i) used += TestBit(u.live, i);
-  if (Crc32c(space_->store_seed() ^ segment, u.live, kBitmapBytes) != s.check || used != s.live) {
+  if (Crc32c(space_->store_seed() ^ segment, u.live, kBitmapBytes) != s.check || used != s.live ||
+      !BitmapHolds(kind, segment, u.live)) {
     memset(u.busy, 0xff, sizeof u.busy);
     memset(u.live, 0xff, sizeof u.live);
     u.free = 0;

@@ -36,6 +36,9 @@ class NodePool {
   NodePool(const NodePool&) = delete;
   NodePool& operator=(const NodePool&) = delete;
 
+  // False: there was no memory for the bits of all nodes. Then nothing else may be called.
+  bool ready() const { return verified_ != nullptr; }
+
   Pins& pins() { return pins_; }
   uint64_t epoch() const { return epoch_; }
   void set_epoch(uint64_t epoch) { epoch_ = epoch; }
@@ -52,11 +55,14 @@ class NodePool {
     return node->level == level ? node : Fail(ref);
   }
   uint64_t failure_offset() const { return failure_offset_; }
-  // The level of a root; 0xff, which Load refuses, if it does not hold.
+  // The level of a root; 0xff, which Load refuses, if it does not hold (failure_offset() then says where).
   uint8_t LevelOf(uint64_t ref) {
     uint64_t unit = NodeRefIndex(ref);
-    if (unit >= units_) return 0xff;
-    if ((verified_[unit >> 3].load(std::memory_order_relaxed) & (1u << (unit & 7))) == 0 && !Verify(ref)) return 0xff;
+    if (unit >= units_ ||
+        ((verified_[unit >> 3].load(std::memory_order_relaxed) & (1u << (unit & 7))) == 0 && !Verify(ref))) {
+      Fail(ref);
+      return 0xff;
+    }
     return space_->At<const NodeHeader>(unit * kLeafBytes)->level;
   }
 
@@ -127,6 +133,7 @@ class NodePool {
   Kind& KindOf(uint8_t level) { return kinds_[level == 0 ? 0 : 1]; }
   Kind& KindOfSegment(uint32_t segment) { return kinds_[space_->segment(segment).type == SegmentType::kLeaf ? 0 : 1]; }
   bool LoadBitmap(uint32_t segment);
+  bool BitmapHolds(const Kind& kind, uint32_t segment, const uint64_t* live) const;
   void AddSegment(Kind& kind, uint32_t segment);
   uint64_t Take(Kind& kind);
   static void Reclaim(void* self, uint64_t id);

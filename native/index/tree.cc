@@ -119,19 +119,27 @@ Status Tree::Locate(Bytes key, Place* place) {
   return Status::kOk;
 }
 
-// The leaf's keys are all different and between the separators above it; otherwise a separator made from them would be
-// out of order.
+// The leaf's keys, and the separators of every node of the path, are between the separators above them; otherwise what
+// a split puts into a node would be out of order there.
 bool Tree::InOrder(const Place& place) const {
   const SortedLeaf& sorted = place.sorted;
-  for (uint32_t i = 1; i < sorted.count; ++i) {
-    if (Compare(sorted.entries[i - 1].key(), sorted.entries[i].key()) >= 0) return false;
-  }
-  for (uint32_t i = 0; i < place.path.height; ++i) {
-    const Path::Step& s = place.path.steps[i];
-    if (s.child != 0 && CompareSeparator(*s.node, s.child, sorted.entries[0].key()) < 0) return false;
-    if (s.child + 1u < s.node->header.count &&
-        CompareSeparator(*s.node, s.child + 1, sorted.entries[sorted.count - 1].key()) >= 0)
-      return false;
+  const Path& path = place.path;
+  uint8_t buffer[kKeyBytesMax];
+  for (uint32_t i = 0; i < path.height; ++i) {
+    const Path::Step& above = path.steps[i];
+    auto between = [&above](Bytes first, Bytes last) {
+      return (above.child == 0 || CompareSeparator(*above.node, above.child, first) >= 0) &&
+             (above.child + 1u == above.node->header.count || CompareSeparator(*above.node, above.child + 1, last) < 0);
+    };
+    if (!between(sorted.entries[0].key(), sorted.entries[sorted.count - 1].key())) return false;
+    for (uint32_t j = i + 1; j < path.height; ++j) {
+      const InnerNode& below = *path.steps[j].node;
+      for (uint32_t c : {1u, below.header.count - 1u}) {
+        if (c == 0 || c >= below.header.count) continue;
+        const Bytes separator = SeparatorOf(below, c, buffer);
+        if (!between(separator, separator)) return false;
+      }
+    }
   }
   return true;
 }

@@ -5,18 +5,19 @@
 namespace sealog {
 namespace {
 
-bool CheckBatch(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out) {
+bool CheckBatch(const uint8_t* at, uint64_t room, uint32_t seed, uint64_t offset, Frame* out) {
   BatchHeader header;
   memcpy(&header, at, sizeof header);
   if (header.body_bytes > room - sizeof header || (header.flags & ~kBatchMore) != 0 || header.record_count == 0)
     return false;
-  uint32_t crc = Crc32c(seed, at + 4, sizeof header - 4);
+  uint32_t crc = Crc32c(PlaceSeed(seed, offset), at + 4, sizeof header - 4);
   const uint8_t* record_at = at + sizeof header;
   uint64_t left = header.body_bytes;
   for (uint32_t i = 0; i < header.record_count; ++i) {
     Record record;
     if (!ParseRecord(record_at, left, &record) || (record.flags & kRecordInBatch) == 0) return false;
-    if (record.kind == kRecordChunk || record.header->crc != RecordCrc(record_at, record.bytes, seed)) return false;
+    const uint32_t place = PlaceSeed(seed, offset + static_cast<uint64_t>(record_at - at));
+    if (record.kind == kRecordChunk || record.header->crc != RecordCrc(record_at, record.bytes, place)) return false;
     crc = Crc32c(crc, record_at, sizeof(uint32_t));
     uint64_t step = record.FootprintBytes();
     if (step > left) return false;
@@ -31,7 +32,7 @@ bool CheckBatch(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out) {
 
 }  // namespace
 
-bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out) {
+bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, uint64_t offset, Frame* out) {
   if (room < kLineBytes) return false;
   RecordHeader header;
   memcpy(&header, at, sizeof header);
@@ -43,14 +44,14 @@ bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out) {
   if (header.window == 0 || header.lsn == 0 || header.lsn < header.window) return false;
   if (header.kind == kFrameLink) {
     out->bytes = kLineBytes;
-    return header.crc == Crc32c(seed, at + 4, kLineBytes - 4);
+    return header.crc == Crc32c(PlaceSeed(seed, offset), at + 4, kLineBytes - 4);
   }
   if (header.kind == kFrameBatch) {
-    if (!CheckBatch(at, room, seed, out)) return false;
+    if (!CheckBatch(at, room, seed, offset, out)) return false;
   } else {
     Record record;
     if (!ParseRecord(at, room, &record) || (record.flags & kRecordInBatch) != 0) return false;
-    if (header.crc != RecordCrc(at, record.bytes, seed)) return false;
+    if (header.crc != RecordCrc(at, record.bytes, PlaceSeed(seed, offset))) return false;
     out->record_count = 1;
     out->bytes = static_cast<uint32_t>(RoundUp(record.bytes, kLineBytes));
   }
@@ -60,7 +61,7 @@ bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out) {
 bool LogReader::FrameAt(const LogPosition& at, Frame* frame) const {
   if (at.offset > space_->segment_bytes()) return false;
   return CheckFrame(space_->At<const uint8_t>(space_->SegmentOffset(at.segment) + at.offset),
-                    space_->segment_bytes() - at.offset, at.seed, frame);
+                    space_->segment_bytes() - at.offset, at.seed, at.offset, frame);
 }
 
 void LogReader::Extend(const LogPosition& at, uint32_t bytes) {
@@ -128,7 +129,7 @@ bool LogReader::FindLater(uint32_t segment, uint32_t from, uint32_t seed, Later*
         header.lsn - header.window < end_.next_lsn)
       continue;
     Frame frame;
-    if (!CheckFrame(base + offset, space_->segment_bytes() - offset, seed, &frame)) continue;
+    if (!CheckFrame(base + offset, space_->segment_bytes() - offset, seed, offset, &frame)) continue;
     *later = {true, segment, offset, frame.window, frame.lsn};
     return true;
   }

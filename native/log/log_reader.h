@@ -23,8 +23,9 @@ struct Frame {
   uint64_t lsn = 0;
 };
 
-// Checks the frame at `at`, of which `room` bytes may be touched, against `seed`. False: no valid frame.
-bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, Frame* out);
+// Checks the frame at `at`, of which `room` bytes may be touched, against the seed of its segment and its offset there.
+// False: no valid frame.
+bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, uint64_t offset, Frame* out);
 
 class LogReader {
  public:

@@ -19,7 +19,8 @@ LogWriter::LogWriter(Space* space, Persister* persister, uint64_t seed_state)
   // Four pieces of a large value, with the greatest key, fill a segment with little left over.
   uint32_t quarter = frame_bytes_max() / 4 / kLineBytes * kLineBytes;
   uint32_t head = RecordBytes(kTreeSystem, kKeyBytesMax, 0);
-  inline_value_bytes_max_ = quarter > 2 * head ? quarter - head : frame_bytes_max() - head;
+  uint32_t in_batch = static_cast<uint32_t>(sizeof(BatchHeader)) + head;
+  inline_value_bytes_max_ = quarter > 2 * head ? quarter - head : frame_bytes_max() - in_batch;
   scratch_.reset(new (std::nothrow) uint8_t[space->segment_bytes()]);
 }
 
@@ -56,12 +57,14 @@ bool LogWriter::Begin(uint64_t next_lsn, uint64_t next_log_sequence) {
 bool LogWriter::PrepareSuccessor(Reserve who) {
   uint32_t segment = space_->Allocate(SegmentType::kLog, who);
   if (segment == kSegmentNone) return false;
-  successor_ = {segment, NewSeed(), next_log_sequence_++};
+  const Next next{segment, NewSeed(), next_log_sequence_++};
   Segment& s = space_->segment(segment);
-  s.check = successor_.seed;
-  s.sequence = successor_.log_sequence;
-  WriteHeader(successor_);
-  if (begun()) Announce(position_, successor_);
+  s.check = next.seed;
+  s.sequence = next.log_sequence;
+  // Known only when both are written: a SIGBUS may end either.
+  WriteHeader(next);
+  if (begun()) Announce(position_, next);
+  successor_ = next;
   return true;
 }
 
@@ -103,7 +106,7 @@ void LogWriter::WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Nex
   link.log_sequence = to.log_sequence;
   link.offset = offset;
   link.seed = to.seed;
-  SealLine(&link, position_.seed);
+  SealLine(&link, PlaceSeed(position_.seed, position_.offset));
   persister_->Copy(space_->base() + space_->SegmentOffset(position_.segment) + position_.offset, &link, kLineBytes,
                    site);
   ++frames_appended_;
@@ -193,7 +196,7 @@ uint32_t LogWriter::EncodeRecord(const Change& change, uint8_t extra_flags, uint
   if (change.value.size != 0) memcpy(at, change.value.data, change.value.size);
   at += change.value.size;
   auto bytes = static_cast<uint32_t>(at - to);
-  uint32_t crc = RecordCrc(to, bytes, position_.seed);
+  uint32_t crc = RecordCrc(to, bytes, PlaceSeed(position_.seed, position_.offset + (to - scratch_.get())));
   memcpy(to, &crc, sizeof crc);
   return bytes;
 }
@@ -238,7 +241,8 @@ bool LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, ui
   header.window = static_cast<uint32_t>(next_lsn_ - stable_lsn_);
   header.lsn = next_lsn_;
   header.record_count = count;
-  uint32_t crc = Crc32c(position_.seed, reinterpret_cast<const uint8_t*>(&header) + 4, sizeof header - 4);
+  uint32_t crc = Crc32c(PlaceSeed(position_.seed, position_.offset), reinterpret_cast<const uint8_t*>(&header) + 4,
+                        sizeof header - 4);
   uint8_t* at = scratch_.get() + sizeof header;
   for (uint32_t i = 0; i < count; ++i) {
     offsets[i] = base + static_cast<uint64_t>(at - scratch_.get());

@@ -64,6 +64,7 @@ inline bool ParseRecord(const uint8_t* at, uint64_t room, Record* out) {
   return true;
 }
 
+// `seed` is PlaceSeed of where it lies.
 inline uint32_t RecordCrc(const uint8_t* at, uint32_t bytes, uint32_t seed) {
   return Crc32c(seed, at + sizeof(uint32_t), bytes - sizeof(uint32_t));
 }
@@ -71,7 +72,7 @@ inline uint32_t RecordCrc(const uint8_t* at, uint32_t bytes, uint32_t seed) {
 // The record that a reference names; its segment's seed is what it must be checksummed with. False: the reference or
 // the header is damaged.
 inline bool RecordAt(const Space& space, uint64_t offset, Record* out) {
-  if (offset >= space.bytes()) return false;
+  if (offset >= space.bytes() || offset % kRecordAlign != 0) return false;
   const Segment& segment = space.segment(space.SegmentOf(offset));
   if (segment.type != SegmentType::kLog && !segment.retired) return false;
   uint64_t in_segment = offset & (space.segment_bytes() - 1);

@@ -18,9 +18,9 @@ namespace sealog {
 namespace {
 
 constexpr uint64_t kBufferBytes = 1 << 20;
-constexpr uint64_t kSyncEveryBytes = 64 << 20;    // bounds what is dirty, and how long an abort waits for the device
-constexpr uint64_t kMemorySliceBytes = 16 << 20;  // of tmpfs, per fallocate: one that is interrupted is undone
-constexpr size_t kNameBytesMax = 220;             // of the store's name in the temporary one, to stay below NAME_MAX
+constexpr uint64_t kSyncEveryBytes = 64 << 20;  // bounds what is dirty, and how long an abort waits for the device
+constexpr uint64_t kSliceBytes = 16 << 20;  // per fallocate: on tmpfs, where one that is interrupted is undone; on ext4
+constexpr size_t kNameBytesMax = 220;       // of the store's name in the temporary one, to stay below NAME_MAX
 constexpr uint32_t kTableGrowth = 4;
 
 Failure Refusal(Status status, std::string detail) {
@@ -131,13 +131,16 @@ class Maker {
   // On tmpfs that is all: its fallocate takes a page of memory for every page of the file, zeroed when first touched
   // (st_blocks counts them, and FileSystem.TmpfsFallocateReallyTakesThePages stores to each on a full file system).
   // Writing zeros would only touch them all, for 0.4 s per GiB; populating does that in the background.
+  // ext4 places a request of a power of two of blocks, up to 32 MiB, on a multiple of its size, and a larger one
+  // anywhere: then no huge page table entries with DAX.
   Failure Allocate(bool* zeroed) {
     const uint64_t bytes = geometry_.region_bytes;
     Failure failure = Report(0);
     if (!failure.ok()) return failure;
     // Known to be hopeless: tmpfs would first take all the memory there is.
     if (bytes > file_system_.root_free_bytes) return SystemFailure("fallocate", ENOSPC);
-    const uint64_t slice = file_system_.memory ? kMemorySliceBytes : bytes;
+    const bool sliced = file_system_.memory || strcmp(file_system_.name, "ext4") == 0;
+    const uint64_t slice = sliced ? kSliceBytes : bytes;
     for (uint64_t at = 0; at < bytes && failure.ok(); at += slice) {
       const uint64_t end = std::min(at + slice, bytes);
       failure = file_.Fallocate(0, at, end - at);
@@ -217,7 +220,7 @@ class Maker {
         half.type = static_cast<uint8_t>(first + i < geometry_.meta_segments ? SegmentType::kMeta : SegmentType::kFree);
         half.epoch = 1;
         Complete(&half, seed, first + i);
-        *check ^= half.crc;
+        *check ^= TableTerm(half.crc);
         memcpy(buffer_.data() + size_t{i} * kSegmentEntryBytes, &half, sizeof half);
       }
       Failure failure = file_.Pwrite(buffer_.data(), size_t{count} * kSegmentEntryBytes, SegmentHalfOffset(first, 0));

@@ -42,7 +42,7 @@ void Store::Freeze(uint32_t slot_flags) {
     Segment& s = space_->segment(segment);
     s.half ^= 1;
     SegmentHalf half = EncodeHalf(segment, epoch);
-    table_check_ ^= half_crc_[segment] ^ half.crc;
+    table_check_ ^= TableTerm(half_crc_[segment]) ^ TableTerm(half.crc);
     half_crc_[segment] = half.crc;
     frozen_.halves.push_back({segment, s.half, half});
   }

@@ -49,8 +49,11 @@ Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who)
   if (log_->session_pending()) [[unlikely]] {
     Status status = log_->BeginSession(who);
     if (status == Status::kPoisoned) return Poison(Status::kIo, persister_.failure());
+    // It may have begun, and be full all the same: the frames of later changes rely on its LINK.
+    if (!log_->session_pending()) {
+      if (Status synced = SyncInOsDomain(); synced != Status::kOk) return synced;
+    }
     if (status != Status::kOk) return status;
-    if (status = SyncInOsDomain(); status != Status::kOk) return status;
   }
   return log_->Ensure(frame_bytes, frames, who);
 }
@@ -112,20 +115,22 @@ Status Store::OutOfLog() {
 // predecessor's.
 Status Store::Index(Place* place, const Change& change, uint64_t offset) {
   Tree& tree = trees_[change.tree];
-  if (!pool_->Ensure(tree.LeavesFor(1, 1), tree.InnersFor(1, 1), Reserve::kIndex)) [[unlikely]]
+  const uint32_t puts = change.kind == kRecordPut ? 1 : 0;
+  if (!pool_->Ensure(tree.LeavesFor(1, puts), tree.InnersFor(1, puts), Reserve::kIndex)) [[unlikely]]
     return Status::kFull;
   const uint64_t old = place->found ? RecordRefOffset(place->path.leaf->refs[place->index]) : 0;
   if (change.kind == kRecordPut) {
-    uint32_t bytes = LogWriter::RecordBytes(change.tree, change.key.size, change.value.size);
     tree.Set(place, change.key, offset);
-    AddLive(offset, static_cast<uint32_t>(RoundUp(bytes, kRecordAlign)), change.flags, change.value, 1);
+    AddLive(offset, change, 1);
   } else if (place->found) {
     tree.Erase(place);
   }
   if (place->found) {
+    // How much a damaged record took up is not known. It stays counted: its segment is never given back, and no other
+    // record in it is lost by that.
     const Record& before = place->record;
-    bool outlined = (before.flags & kRecordExtents) != 0 && VerifyRecord(*space_, old, before);
-    AddLive(old, before.FootprintBytes(), outlined ? before.flags : 0, before.value, -1);
+    if (VerifyRecord(*space_, old, before))
+      AddLive(old, {before.kind, before.flags, before.tree, before.key, before.value}, -1);
   }
   dirty_ = true;
   changed_epoch_ = pool_->epoch();

@@ -74,7 +74,7 @@ Failure Store::Start(Plan plan) {
     half.check = from.check;
     Complete(&half, space_->store_seed(), i);
     half_crc_[i] = half.crc;
-    table_check_ ^= half.crc;
+    table_check_ ^= TableTerm(half.crc);
     // With nothing live in it a segment is free, whatever it was: a session that was cut off may have reused it
     // already.
     bool empty = s.live == 0 && s.type != SegmentType::kMeta && i != h.hot.segment;
@@ -84,6 +84,8 @@ Failure Store::Start(Plan plan) {
     if (from.stale != 0 || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree))) space_->MarkDirty(i);
   }
   pool_ = std::make_unique<NodePool>(space_.get(), seeds[0]);
+  log_ = std::make_unique<LogWriter>(space_.get(), &persister_, seeds[1]);
+  if (!pool_->ready() || !log_->ready()) return {Status::kNoMemory, 0, "", 0, "no memory for the store's tables"};
   for (uint32_t i = 0; i < h.segment_count; ++i) {
     SegmentType type = space_->segment(i).type;
     if (type == SegmentType::kLeaf || type == SegmentType::kInner) pool_->Restore(i);
@@ -92,7 +94,6 @@ Failure Store::Start(Plan plan) {
   pool_->set_epoch(std::max(h.epoch, h.epoch_floor) + 1);
   checkpoint_pins_[1] = h.epoch;
   slot_sequence_ = h.slot_sequence;
-  log_ = std::make_unique<LogWriter>(space_.get(), &persister_, seeds[1]);
 
   if (Failure failure = EnsureGuardHandler(); !failure.ok()) return failure;
   if (!Shielded([&] {
@@ -173,18 +174,24 @@ Failure Store::Serve(const ServeOptions& options) {
           return;
         }
         log_->Resume(end.position, end.next_lsn, h.next_log_sequence, options.lsn_jump ? kSessionLsnJump : 0);
-        // What was found valid may only be in a cache. It must be durable before anyone is told of it.
+        // What was found valid may only be in a cache, left there by a process that was killed. It must be durable
+        // before anyone is told of it; the slot, before the next checkpoint overwrites what only the slot before it
+        // needs.
+        persister_.Flush(region_->base() + kCheckpointSlotOffset[h.slot_sequence & 1], sizeof(CheckpointSlot),
+                         Site::kReplayed);
         for (const LogReader::Extent& e : reader_->extents()) {
           persister_.Flush(region_->base() + e.offset, e.bytes, Site::kReplayed);
         }
-        if (end.frames != 0) status = persister_.Drain(Site::kReplayed);
-        if (status == Status::kOk && end.frames != 0 && region_->domain() == Domain::kOs)
-          os_sync = region_->file().Fdatasync();
+        for (const LogReader::Roll& roll : reader_->rolls()) log_->Reannounce(roll.from, roll.to);
+        status = persister_.Drain(Site::kReplayed);
+        if (status == Status::kOk && region_->domain() == Domain::kOs) os_sync = region_->file().Fdatasync();
       })) {
     status = Status::kMedia;
   }
   if (!os_sync.ok()) return os_sync;
   reader_.reset();
+  // A session that only began left a frame: the slot says clean of what was before it.
+  if (end.frames != 0) dirty_ = true;
   drained_lsn_ = log_->last_lsn();
   RetireEmptySegments();
   if (status == Status::kFull) return {status, 0, "", 0, "the store has no free segment for its log"};
@@ -246,16 +253,22 @@ void Store::AddLiveBytes(uint64_t offset, int64_t delta) {
   if (delta < 0 && space_->segment(segment).live == 0 && !reader_) emptied_.push_back(segment);
 }
 
-// Counts a record, and the pieces of a large value, into (sign 1) or out of (-1) their segments.
-void Store::AddLive(uint64_t offset, uint32_t footprint, uint8_t flags, Bytes value, int sign) {
-  AddLiveBytes(offset, int64_t{sign} * footprint);
-  if ((flags & kRecordExtents) == 0) return;
-  for (size_t at = 0; at + sizeof(ValueExtent) <= value.size; at += sizeof(ValueExtent)) {
+// Counts a record that holds, and the pieces of a large value, into (sign 1) or out of (-1) their segments. Pieces
+// count as their list says: their own headers may be damaged.
+void Store::AddLive(uint64_t offset, const Change& change, int sign) {
+  auto footprint = [&](size_t value_bytes) {
+    return int64_t{sign} * static_cast<int64_t>(RoundUp(
+                               LogWriter::RecordBytes(change.tree, change.key.size, value_bytes), kRecordAlign));
+  };
+  AddLiveBytes(offset, footprint(change.value.size));
+  if ((change.flags & kRecordExtents) == 0) return;
+  for (size_t at = 0; at + sizeof(ValueExtent) <= change.value.size; at += sizeof(ValueExtent)) {
     ValueExtent extent;
-    memcpy(&extent, value.data + at, sizeof extent);
-    Record chunk;
-    if (!RecordAt(*space_, extent.offset, &chunk) || chunk.kind != kRecordChunk) continue;
-    AddLiveBytes(extent.offset, int64_t{sign} * chunk.FootprintBytes());
+    memcpy(&extent, change.value.data + at, sizeof extent);
+    if (extent.offset >= space_->bytes() || extent.bytes > space_->segment_bytes() ||
+        space_->segment(space_->SegmentOf(extent.offset)).type != SegmentType::kLog)
+      continue;
+    AddLiveBytes(extent.offset, footprint(extent.bytes));
   }
 }
 
@@ -284,7 +297,7 @@ Status Store::Close() {
     status = WaitForCommit(guard);
     if (status == Status::kOk) status = DrainLog();
     // Nothing is written if nothing changed and the file says already that it was closed cleanly.
-    bool clean = !dirty_ && checkpoints_ == 0 && (plan_.header.slot_flags & kSlotClean) != 0;
+    bool clean = !dirty_ && !in_flight_ && checkpoints_ == 0 && (plan_.header.slot_flags & kSlotClean) != 0;
     if (status == Status::kOk && !clean) {
       // The slot carries the jump of a session that never began: the next open finds it clean, and will not jump again.
       log_->SkipSession();

@@ -140,7 +140,7 @@ class Store {
   Status Poison(Status status, const Failure& failure);
   Status Interrupted();
   Status Applied(const Record& record, uint64_t offset);
-  void AddLive(uint64_t offset, uint32_t footprint, uint8_t flags, Bytes value, int sign);
+  void AddLive(uint64_t offset, const Change& change, int sign);
   void AddLiveBytes(uint64_t offset, int64_t delta);
   void RetireEmptySegments();
   void RetireIfEmpty(uint32_t segment);

@@ -63,6 +63,13 @@ export class SegmentTable implements SegmentHalf {
   }
 }
 
+/** What a half with this checksum adds to the slot's `tableCheck`: native/format/meta.h, `TableTerm`, says why not the checksum. */
+export function tableTerm(crc: number): number {
+  let term = Math.imul(crc ^ (crc >>> 16), 0x85ebca6b)
+  term = Math.imul(term ^ (term >>> 13), 0xc2b2ae35)
+  return (term ^ (term >>> 16)) >>> 0
+}
+
 /** Where a half is, from the start of the file. */
 export function segmentHalfOffset(segment: number, half: 0 | 1): number {
   return kSegmentTableOffset + segment * kSegmentEntryBytes + half * kSegmentHalfBytes

@@ -1,7 +1,7 @@
 import { Status } from '../engine/status.ts'
 import type { CheckpointSlot, LogPosition } from '../layout/checkpoint.ts'
 import { layoutConstants, SegmentType } from '../layout/constants.ts'
-import { segmentHalfOffset, SegmentTable } from '../layout/segment-table.ts'
+import { segmentHalfOffset, SegmentTable, tableTerm } from '../layout/segment-table.ts'
 import type { Superblock } from '../layout/superblock.ts'
 import { type MetaChoice, type Refusal, refuse } from './choose.ts'
 
@@ -90,7 +90,7 @@ function planTable(choice: MetaChoice, slot: CheckpointSlot, bytes: Uint8Array):
     if (wrong !== undefined) {
       return refuse(Status.Corrupt, segmentHalfOffset(i, current === 0 ? 0 : 1), `segment ${i} ${wrong}`)
     }
-    check ^= table.crc
+    check ^= tableTerm(table.crc)
     const at = i * planEntryBytes
     view.setUint8(at, table.type)
     view.setUint8(at + 1, table.flags)

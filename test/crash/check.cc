@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "log/log_reader.h"
+#include "node_peer.h"
 
 namespace sealog::test {
 
@@ -48,7 +49,8 @@ void Anatomy::WalkLog() {
   uint64_t known = 0;  // durable, as some frame knew
   for (Frame frame;;) {
     const uint8_t* p = image_ + uint64_t{at.segment} * segment_bytes_ + at.offset;
-    if (at.offset > segment_bytes_ || !CheckFrame(p, segment_bytes_ - at.offset, at.seed, &frame) || frame.lsn != lsn)
+    if (at.offset > segment_bytes_ || !CheckFrame(p, segment_bytes_ - at.offset, at.seed, at.offset, &frame) ||
+        frame.lsn != lsn)
       break;
     known = std::max(known, frame.lsn - frame.window);
     if (frame.kind != kFrameLink) {
@@ -223,12 +225,14 @@ class Elsewhere {
 
 }  // namespace
 
-std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, Random* random) {
+std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, NodePeer* peer, Random* random) {
   Random& r = *random;
   Anatomy anatomy(bench->bytes(), bench->size());
   std::string wrong = anatomy.Check();
   if (!wrong.empty()) return wrong;
   if (r() % 3 == 0) anatomy.FillGarbage(random);
+  if (peer != nullptr) wrong = peer->Check(bench->bytes());
+  if (!wrong.empty()) return wrong;
   const bool use = r() % 3 == 0;
   Elsewhere elsewhere(r());
   std::unique_ptr<Store> store;

@@ -48,6 +48,8 @@ class Bench {
   uint64_t size_;
 };
 
+class NodePeer;
+
 struct Bounds {
   const History* history;
   const Model* at_acked;
@@ -59,6 +61,6 @@ std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, std:
                     size_t* state);
 Model StateOf(const Bounds& bounds, size_t state);
 // The whole check of the image in the bench. One in three is used further: operations, ends, reopens.
-std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, Random* random);
+std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, NodePeer* peer, Random* random);
 
 }  // namespace sealog::test

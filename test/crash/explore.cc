@@ -25,6 +25,7 @@ std::string ShapeArguments(const Options& o) {
   if (o.per_drain != Options().per_drain) out += " --per-drain " + std::to_string(o.per_drain);
   if (o.per_point != Options().per_point) out += " --per-point " + std::to_string(o.per_point);
   if (o.depth2_in != Options().depth2_in) out += " --depth2-in " + std::to_string(o.depth2_in);
+  if (o.node_in != 0) out += " --node-in " + std::to_string(o.node_in);
   return out;
 }
 
@@ -88,6 +89,8 @@ Run Record(const std::string& folder, const Options& options, uint64_t seed) {
   remove(path.c_str());
   CreateOptions create;
   create.segment_bytes = kSegmentBytesMin;
+  create.key_codec = 3;    // binary, as Node opens it
+  create.value_codec = 4;  // the same
   create.capacity_bytes = uint64_t{run.shape.segments} * kSegmentBytesMin;
   Failure failure = CreateStore(path, create);
   if (!failure.ok()) {
@@ -158,7 +161,7 @@ bool Explorer::Explore(const Run& run, uint64_t seed, const Mutant& mutant, Cloc
       ++figures_->images;
       bench_.Write(media.durable(), image);
       const bool again = random() % options_.depth2_in == 0;
-      std::string wrong = CheckImage(&bench_, shape_, bounds, &random);
+      std::string wrong = CheckImage(&bench_, shape_, bounds, PeerFor(image), &random);
       if (wrong.empty() && again) {
         bench_.Write(media.durable(), image);
         wrong = CrashAgain(image.hash, bounds, mutant, &random);
@@ -231,7 +234,7 @@ std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Muta
       ++figures_->images;
       ++figures_->depth2;
       bench_.Write(media.durable(), image);
-      wrong = CheckImage(&bench_, shape_, inner, random);
+      wrong = CheckImage(&bench_, shape_, inner, PeerFor(image), random);
       if (!wrong.empty()) {
         return "crashed again after event " + std::to_string(e) + " of " + std::to_string(events.size()) + " (" +
                KindName(events[e].kind) + " " + SiteName(events[e].site) + "; state " + std::to_string(state) +

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "check.h"
+#include "node_peer.h"
 
 namespace sealog::test {
 
@@ -20,6 +21,7 @@ struct Options {
   double seconds = 0;                    // 0: one trace
   size_t per_drain = 40, per_point = 8;  // images at most
   size_t depth2_in = 24;                 // one image in so many is crashed again
+  size_t node_in = 0;                    // one image in so many goes through Node as well; 0: none
   size_t only_event = SIZE_MAX, only_image = SIZE_MAX, only_mutant = SIZE_MAX;
 };
 
@@ -38,8 +40,9 @@ struct Reached {
 struct Figures {
   Reached reached;
   uint64_t traces = 0, events = 0, drains = 0, points = 0, lines_max = 0;
-  uint64_t images = 0;    // checked
-  uint64_t depth2 = 0;    // of them, crashes inside the recovery of another one
+  uint64_t images = 0;  // checked
+  uint64_t depth2 = 0;  // of them, crashes inside the recovery of another one
+  uint64_t through_node = 0;
   uint64_t repeated = 0;  // made again, not checked again
   uint64_t violations = 0;
   std::unordered_set<uint64_t> distinct;
@@ -57,13 +60,20 @@ Run Record(const std::string& folder, const Options& options, uint64_t seed);
 class Explorer {
  public:
   Explorer(const Options& options, const std::string& folder, uint64_t bytes, Figures* figures)
-      : options_(options), bench_(folder + "/image.sealog", bytes), figures_(figures) {}
+      : options_(options), bench_(folder + "/image.sealog", bytes), figures_(figures) {
+    if (options.node_in != 0) peer_ = std::make_unique<NodePeer>(folder + "/node.sealog", bytes);
+  }
 
   // True: nothing to object to. Stops at the first violation, at the deadline, or when enough images were checked.
   bool Explore(const Run& run, uint64_t seed, const Mutant& mutant, Clock::time_point deadline, bool quiet);
   const std::string& objection() const { return objection_; }
 
  private:
+  NodePeer* PeerFor(const Image& image) {
+    if (peer_ == nullptr || image.hash % options_.node_in != 0) return nullptr;
+    ++figures_->through_node;
+    return peer_.get();
+  }
   std::string CrashAgain(uint64_t hash, const Bounds& bounds, const Mutant& mutant, Random* random);
   void Report(const Run& run, uint64_t seed, size_t event, size_t image, const std::string& wrong,
               const Bounds& bounds);
@@ -71,6 +81,7 @@ class Explorer {
   const Options& options_;
   Shape shape_;
   Bench bench_;
+  std::unique_ptr<NodePeer> peer_;
   Figures* figures_;
   std::unordered_set<uint64_t> seen_;  // image and what was acknowledged
   std::string objection_;

@@ -70,9 +70,11 @@ void Print(const Figures& f, double seconds) {
       static_cast<unsigned long long>(f.repeated), seconds, static_cast<unsigned long long>(f.violations));
   printf(
       "figures: "
-      "{\"lane\":\"crash\",\"images\":%llu,\"distinct\":%zu,\"depth2\":%llu,\"traces\":%llu,\"violations\":%llu}\n",
-      static_cast<unsigned long long>(f.images), f.distinct.size(), static_cast<unsigned long long>(f.depth2),
-      static_cast<unsigned long long>(f.traces), static_cast<unsigned long long>(f.violations));
+      "{\"lane\":\"crash\",\"node\":%llu,\"images\":%llu,\"distinct\":%zu,\"depth2\":%llu,\"traces\":%llu,"
+      "\"violations\":%llu}\n",
+      static_cast<unsigned long long>(f.through_node), static_cast<unsigned long long>(f.images), f.distinct.size(),
+      static_cast<unsigned long long>(f.depth2), static_cast<unsigned long long>(f.traces),
+      static_cast<unsigned long long>(f.violations));
 }
 
 void Count(const Run& run, Figures* f) {
@@ -182,6 +184,8 @@ int main(int argc, char** argv) {
         o.per_point = n;
       else if (name == "--depth2-in")
         o.depth2_in = n;
+      else if (name == "--node-in")
+        o.node_in = n;
       else if (name == "--mutant")
         o.only_mutant = n;
       else if (name == "--event")

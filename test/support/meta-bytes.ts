@@ -3,7 +3,7 @@ import type { CheckpointSlot, LogPosition, TreeRoot } from '../../src/layout/che
 import { layoutConstants, metaSegments, SegmentType, superblockMagic } from '../../src/layout/constants.ts'
 import { crc32c, storeSeed } from '../../src/layout/crc32c.ts'
 import type { SealRecord } from '../../src/layout/seal.ts'
-import { type SegmentHalf, segmentHalfOffset } from '../../src/layout/segment-table.ts'
+import { type SegmentHalf, segmentHalfOffset, tableTerm } from '../../src/layout/segment-table.ts'
 import { type Superblock, superblockCrc } from '../../src/layout/superblock.ts'
 
 export const testUuid = Uint8Array.from({ length: 16 }, (_, i) => i * 7 + 1)
@@ -156,7 +156,7 @@ export function testHalves(superblock = testSuperblock, slot = testSlot): HalfPa
   })
 }
 
-/** XOR of the current halves, as in a slot of `epoch`. */
+/** Of the current halves, as in a slot of `epoch`. */
 export function tableCheck(halves: readonly HalfPair[], epoch: number): number {
   let check = 0
   halves.forEach((pair, i) => {
@@ -164,7 +164,7 @@ export function tableCheck(halves: readonly HalfPair[], epoch: number): number {
       .filter((half) => half !== undefined)
       .filter((half) => half.epoch <= epoch)
       .sort((a, b) => b.epoch - a.epoch)
-    if (current) check ^= encodeHalf(current, i).readUInt32LE(0)
+    if (current) check ^= tableTerm(encodeHalf(current, i).readUInt32LE(0))
   })
   return check >>> 0
 }
