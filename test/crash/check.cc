@@ -177,9 +177,11 @@ std::string Contents(Store& store, Content* out) {
 
 }  // namespace
 
-std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, std::unique_ptr<Store>* store,
-                    size_t* state) {
-  OpenResult result = OpenStore(bench->path(), {}, shape.flush, shape.checkpoint_bytes);
+std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, bool read_only,
+                    std::unique_ptr<Store>* store, size_t* state) {
+  RegionOptions options;
+  options.read_only = read_only;
+  OpenResult result = OpenStore(bench->path(), options, shape.flush, shape.checkpoint_bytes);
   if (!result.failure.ok()) {
     return "open refused: " + result.failure.detail + " at " + std::to_string(result.failure.offset);
   }
@@ -237,7 +239,7 @@ std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, N
   Elsewhere elsewhere(r());
   std::unique_ptr<Store> store;
   size_t state = 0;
-  wrong = Recover(bench, shape, bounds, &store, &state);
+  wrong = Recover(bench, shape, bounds, !use && r() % 4 != 0, &store, &state);
   if (!wrong.empty() || !use) return wrong;
 
   History more;

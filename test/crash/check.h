@@ -57,8 +57,8 @@ struct Bounds {
 };
 
 // Recovers what is in the bench, and reads all of it. Empty: fine, and `*state` is the number of commits found.
-std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, std::unique_ptr<Store>* store,
-                    size_t* state);
+std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, bool read_only,
+                    std::unique_ptr<Store>* store, size_t* state);
 Model StateOf(const Bounds& bounds, size_t state);
 // The whole check of the image in the bench. One in three is used further: operations, ends, reopens.
 std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, NodePeer* peer, Random* random);

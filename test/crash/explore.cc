@@ -188,7 +188,7 @@ std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Muta
   {
     // First which state it is; then again from the start, traced.
     std::unique_ptr<Store> store;
-    std::string wrong = Recover(&bench_, shape_, bounds, &store, &state);
+    std::string wrong = Recover(&bench_, shape_, bounds, false, &store, &state);
     if (!wrong.empty()) return wrong;
     run.history.start = StateOf(bounds, state);
   }

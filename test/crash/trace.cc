@@ -80,7 +80,8 @@ void Recorder::Add(Event event) {
     asleep = events_.size() == before && Sleeps(writer_id_) ? asleep + 1 : 0;
     before = events_.size();
   }
-  granted_ = false;
+  if (abandoned_) current_.events.pop_back();
+  granted_ = abandoned_ = false;
   current_.high = events_.size();
   checkpoints_.push_back(std::move(current_));
   current_ = {};
@@ -104,10 +105,16 @@ void Recorder::Grant() {
   wake_.notify_all();
 }
 
+void Recorder::Abandon() {
+  std::lock_guard guard(lock_);
+  granted_ = abandoned_ = true;
+  wake_.notify_all();
+}
+
 void Recorder::SetOpen(bool open) {
   std::lock_guard guard(lock_);
   open_ = open;
-  granted_ = false;
+  granted_ = abandoned_ = false;
   wake_.notify_all();
 }
 

@@ -55,6 +55,8 @@ class Recorder final : public TraceSink {
   void NoteInFlight();
   // Lets one checkpoint finish; or all that follow, while `open`.
   void Grant();
+  // Lets one finish but for its last drain: its process is killed there, and its slot stays in the caches.
+  void Abandon();
   void SetOpen(bool open);
 
   std::vector<Event> Take();
@@ -76,7 +78,7 @@ class Recorder final : public TraceSink {
   std::vector<Checkpoint> checkpoints_;
   Checkpoint current_;
   int session_ = 0;
-  bool open_ = false, granted_ = false;
+  bool open_ = false, granted_ = false, abandoned_ = false;
 };
 
 }  // namespace sealog::test

@@ -96,10 +96,14 @@ bool Driver::InFlight() {
   return stats.epoch - epoch_at_open_ > stats.checkpoints - checkpoints_at_open_;
 }
 
-void Driver::LetFinish() {
+void Driver::LetFinish(bool killed) {
   if (recorder_ == nullptr || !InFlight()) return;
   recorder_->NoteInFlight();
-  recorder_->Grant();
+  if (killed) {
+    recorder_->Abandon();
+  } else {
+    recorder_->Grant();
+  }
   while (InFlight()) std::this_thread::yield();
 }
 
@@ -122,7 +126,7 @@ std::string Driver::Close() {
 }
 
 void Driver::Kill() {
-  LetFinish();
+  LetFinish(random_() % 2 == 0);
   store_.reset();
   snapshots_.clear();
 }

@@ -73,7 +73,7 @@ class Driver {
   }
   bool InFlight();
   void Between();
-  void LetFinish();
+  void LetFinish(bool killed = false);
 
   std::string path_;
   Shape shape_;

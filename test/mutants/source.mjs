@@ -40,6 +40,26 @@ export const sourceMutants = [
     to: '',
   },
   {
+    name: 'the slot found at open stays in the caches',
+    file: 'store/store.cc',
+    from: `        persister_.Flush(region_->base() + kCheckpointSlotOffset[h.slot_sequence & 1], sizeof(CheckpointSlot),
+                         Site::kReplayed);
+`,
+    to: '',
+  },
+  {
+    name: 'a close takes a checkpoint in flight for done',
+    file: 'store/store.cc',
+    from: '!dirty_ && !in_flight_ && checkpoints_ == 0',
+    to: '!dirty_ && checkpoints_ == 0',
+  },
+  {
+    name: 'records are valid at any place of their segment',
+    file: 'format/log_format.h',
+    from: 'return segment_seed ^ static_cast<uint32_t>(offset_in_segment);',
+    to: 'return segment_seed;',
+  },
+  {
     name: 'freeze without a drain of the log',
     file: 'store/checkpointer.cc',
     from: `if (!dirty_) return Status::kOk;
