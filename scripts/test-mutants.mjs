@@ -8,7 +8,7 @@ import { exit } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import { equivalentTraceMutants } from '../test/mutants/equivalent.mjs'
+import { equivalentMutants } from '../test/mutants/equivalent.mjs'
 import { sourceMutants } from '../test/mutants/source.mjs'
 
 const { values: options } = parseArgs({
@@ -97,7 +97,7 @@ async function sourceMutant(mutant, index) {
   const path = join(folder, 'native', file)
   const sound = readFileSync(path, 'utf8')
   const parts = sound.split(from)
-  if (parts.length !== 2) return { name, broken: `the edit is found ${parts.length - 1} times in ${file}` }
+  if (parts.length !== 2) return { name, site: name, broken: `the edit is found ${parts.length - 1} times in ${file}` }
   writeFileSync(path, parts.join(to))
   const built = build(`source-${index}`)
   writeFileSync(path, sound)
@@ -126,6 +126,7 @@ async function sourceMutant(mutant, index) {
   rmSync(built.program)
   return {
     name,
+    site: name,
     killed: code === 1,
     images: /images checked (\d+)/.exec(text)?.[1] ?? '?',
     how: code === 1 ? `: ${/VIOLATION: (.*)/.exec(text)?.[1]}` : '',
@@ -135,7 +136,7 @@ async function sourceMutant(mutant, index) {
 function report(result) {
   if (result.broken !== undefined) console.log(`BROKEN    ${result.name}: ${result.broken}`)
   else {
-    const why = equivalentTraceMutants[result.site]
+    const why = equivalentMutants[result.site]
     const word = result.killed ? 'killed    ' : why === undefined ? 'SURVIVED  ' : 'equivalent'
     console.log(
       `${word} ${result.name}, ${result.images} images${result.killed ? result.how : why === undefined ? '' : `: ${why}`}`,
@@ -153,7 +154,7 @@ if (options.only !== 'trace')
     if (wanted(mutant.name)) tasks.push(async () => [report(await sourceMutant(mutant, index))])
   })
 const results = (await inTurn(tasks)).flat()
-const equivalent = results.filter((r) => !r.killed && equivalentTraceMutants[r.site] !== undefined).length
+const equivalent = results.filter((r) => !r.killed && equivalentMutants[r.site] !== undefined).length
 const killed = results.filter((r) => r.killed).length
 const survived = results.length - killed - equivalent
 console.log(`mutants killed ${killed} / ${results.length - equivalent}, and ${equivalent} equivalent`)

@@ -37,6 +37,11 @@ export interface OpenOptions<V = unknown> {
   /** Advanced: bytes of a segment, a power of two from 16 KiB to 2 MiB (the default); used when the store is created. Small ones are for tests: they
    * also bound values, to 2 MiB with 32 KiB, 12 MiB with 64 KiB. */
   readonly segmentBytes?: number | string
+  /**
+   * `immutable`: until the store is closed the kernel refuses every change of the file but by the store itself (ext4 with DAX only;
+   * needs CAP_LINUX_IMMUTABLE). Default false: changes are found at the next open.
+   */
+  readonly seal?: { readonly immutable?: boolean }
   /** Create the store where there is none. Default true. */
   readonly createIfMissing?: boolean
   /** Refuse (ERR_SEALOG_EXISTS) where there is something already. Default false. */
@@ -63,6 +68,7 @@ export interface ResolvedOptions<V = unknown> {
   readonly encoding: ValueEncoding<V> | undefined
   readonly checkpointBytes: number
   readonly segmentBytes: number
+  readonly immutable: boolean
   readonly createIfMissing: boolean
   readonly errorIfExists: boolean
   readonly flush: FlushMethod
@@ -83,6 +89,7 @@ const known = [
   'encoding',
   'checkpointBytes',
   'segmentBytes',
+  'seal',
   'createIfMissing',
   'errorIfExists',
   'flush',
@@ -123,6 +130,8 @@ function resolve<V>(options: OpenOptions<V>, names: readonly string[]): Resolved
   const errorIfExists = boolean('errorIfExists', options.errorIfExists, false)
   if (readOnly && options.createIfMissing === true)
     throw new TypeError("Options 'readOnly' and 'createIfMissing' conflict")
+  const immutable = enforced(options.seal)
+  if (readOnly && immutable) throw new TypeError("Options 'readOnly' and 'seal.immutable' conflict")
   if (errorIfExists && !createIfMissing) throw new TypeError("Option 'errorIfExists' needs 'createIfMissing'")
 
   const segmentBytes = bytes('segmentBytes', options.segmentBytes, layoutConstants.kSegmentBytesDefault)
@@ -144,6 +153,7 @@ function resolve<V>(options: OpenOptions<V>, names: readonly string[]): Resolved
     encoding: encoding(options.encoding),
     checkpointBytes: checkpointBytes(options.checkpointBytes),
     segmentBytes,
+    immutable,
     createIfMissing,
     errorIfExists,
     flush: oneOf('flush', options.flush, ['', 'clwb', 'clflushopt', 'clflush', 'nt'], ''),
@@ -172,6 +182,15 @@ function checkpointBytes(value: number | string | undefined): number {
   const asked = bytes('checkpointBytes', value, checkpointBytesDefault)
   if (asked >= checkpointBytesMin) return asked
   throw new RangeError(`Option 'checkpointBytes' must be at least ${checkpointBytesMin}, not ${asked}`)
+}
+
+function enforced(value: unknown): boolean {
+  if (value === undefined) return false
+  if (typeof value !== 'object' || value === null) throw wrong('seal', 'an object', value)
+  const { immutable, ...others } = value as { immutable?: unknown }
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new TypeError(`Unknown option 'seal.${unknown}'; did you mean 'seal.immutable'?`)
+  return boolean('seal.immutable', immutable, false)
 }
 
 function encoding<V>(value: ValueEncoding<V> | undefined): ValueEncoding<V> | undefined {

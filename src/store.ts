@@ -99,7 +99,8 @@ export class Store<V = unknown, K = Key> {
   /** The state of the block map, as found at open, and of prefaulting, as it is now. */
   get seal(): StoreSeal {
     const populated = readStats(this.#session.engine, this.#session.handle)?.populate.complete === true
-    const level = populated && this.#seal.level === 'sealed' ? 'populated' : this.#seal.level
+    const best = this.#seal.enforced ? 'pinned' : 'populated'
+    const level = populated && this.#seal.level === 'sealed' ? best : this.#seal.level
     return { ...this.#seal, level, populated }
   }
 

@@ -176,6 +176,12 @@ Napi::Value Repair(const Napi::CallbackInfo& info) {
   return Answered(env, failure);
 }
 
+Napi::Value Enforce(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
+  return Answered(info.Env(), entry->AnyRegion()->EnforceSeal());
+}
+
 Napi::Value Doctor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
@@ -222,6 +228,7 @@ void DefineRegionCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("regionInfo", Napi::Function::New(env, Info, "regionInfo"));
   exports.Set("readRegion", Napi::Function::New(env, ReadRegion, "readRegion"));
   exports.Set("probeSeal", Napi::Function::New(env, Probe, "probeSeal"));
+  exports.Set("enforceSeal", Napi::Function::New(env, Enforce, "enforceSeal"));
   exports.Set("repairSeal", Napi::Function::New(env, Repair, "repairSeal"));
   exports.Set("doctor", Napi::Function::New(env, Doctor, "doctor"));
   exports.Set("closeRegion", Napi::Function::New(env, CloseRegion, "closeRegion"));

@@ -139,6 +139,16 @@ Status LogWriter::BeginSession(Reserve who) {
   if (!PrepareSuccessor(who)) return Status::kFull;
   Next current{position_.segment, position_.seed, position_.log_sequence};
   uint64_t next_lsn = next_lsn_ + 1 + lsn_jump_;
+  // What lies here may be a frame torn in words that this line, torn as well, would complete: they have the LSN in
+  // common. So first the word that holds the checksum alone, for good; then no frame that was here can become valid.
+  if (lsn_jump_ != 0) {
+    uint8_t* at = space_->base() + space_->SegmentOffset(position_.segment) + position_.offset;
+    uint8_t line[kLineBytes] = {};
+    memcpy(line, at, sizeof line);
+    memset(line, 0, sizeof(uint64_t));
+    persister_->Copy(at, line, sizeof line, Site::kSession);
+    if (persister_->Drain(Site::kSession) != Status::kOk) return Status::kPoisoned;
+  }
   if (position_.offset + 2 * kLineBytes <= space_->segment_bytes()) {
     WriteLink(kLinkSession, Site::kSession, next_lsn, current, position_.offset + kLineBytes);
   } else {
@@ -171,8 +181,10 @@ Status LogWriter::Ensure(const uint64_t* frame_bytes, size_t count, Reserve who)
   }
   if (rolls == 0) return Status::kOk;
   if (successor_.segment == kSegmentNone && !PrepareSuccessor(who)) return Status::kFull;
-  // The successor is the first; each roll takes one more.
-  return space_->CanAllocate(who, rolls) ? Status::kOk : Status::kFull;
+  // The successor is the first; each roll prepares one more. A remove does without the last of them: what it leaves
+  // behind holds removes only, and comes back.
+  const uint32_t more = who == Reserve::kPut ? rolls : rolls - 1;
+  return more == 0 || space_->CanAllocate(who, more) ? Status::kOk : Status::kFull;
 }
 
 uint32_t LogWriter::EncodeRecord(const Change& change, uint8_t extra_flags, uint32_t window, uint8_t* to) const {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include <cstring>
 
@@ -73,6 +74,18 @@ int Ioctl(const File& file, const char* name, unsigned long request, void* argum
   return Syscall(name, [&] { return ioctl(file.descriptor(), request, argument); });
 }
 
+constexpr char kImmutableMark[] = "user.sealog.immutable";
+
+Failure ChangeImmutable(const File& file, bool immutable) {
+  int flags = 0;
+  if (Ioctl(file, "ioctl GETFLAGS", FS_IOC_GETFLAGS, &flags) != 0) return SystemFailure("ioctl GETFLAGS", errno);
+  flags = immutable ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+  if (Ioctl(file, "ioctl SETFLAGS", FS_IOC_SETFLAGS, &flags) == 0) return {};
+  Failure failure = SystemFailure("ioctl SETFLAGS", errno);
+  if (failure.status == Status::kPermission) failure.detail = "the immutable flag needs CAP_LINUX_IMMUTABLE";
+  return failure;
+}
+
 void AddInodeFlag(const File& file, int flag) {
   int flags = 0;
   if (Ioctl(file, "ioctl GETFLAGS", FS_IOC_GETFLAGS, &flags) != 0) return;
@@ -123,6 +136,28 @@ Failure ReadFileSystem(const File& file, FileSystem* out) {
     memcpy(out->uuid, uuid.uuid, uuid.bytes);
   }
   return {};
+}
+
+Failure SetImmutable(const File& file) {
+  // The mark first: an immutable file takes no attributes.
+  if (Syscall("fsetxattr", [&] { return fsetxattr(file.descriptor(), kImmutableMark, "1", 1, 0); }) != 0) {
+    return SystemFailure("fsetxattr", errno);
+  }
+  return ChangeImmutable(file, true);
+}
+
+Failure ClearImmutable(const File& file) {
+  char mark = 0;
+  if (Syscall("fgetxattr", [&] { return fgetxattr(file.descriptor(), kImmutableMark, &mark, 1); }) != 1) {
+    Failure failure = SystemFailure("fgetxattr", EPERM);
+    failure.detail = "somebody else has made the file immutable (chattr -i)";
+    return failure;
+  }
+  Failure failure = ChangeImmutable(file, false);
+  if (failure.ok()) {
+    Syscall("fremovexattr", [&] { return fremovexattr(file.descriptor(), kImmutableMark); });
+  }
+  return failure;
 }
 
 FileAttributes ReadFileAttributes(const File& file) {

@@ -32,6 +32,14 @@ struct FileAttributes {
 // Best effort: what cannot be had stays false or 0.
 FileAttributes ReadFileAttributes(const File& file);
 
+// The immutable flag: the kernel refuses writes, truncation, fallocate, links, renames and opening for writing to
+// anybody, until it is taken away. Needs CAP_LINUX_IMMUTABLE (kPermission). A file that is immutable through here
+// carries the mark "user.sealog.immutable", so that a flag that a crash left is told from one that somebody else has
+// set.
+Failure SetImmutable(const File& file);
+// Takes the flag and the mark away; kPermission too if the mark is missing.
+Failure ClearImmutable(const File& file);
+
 // "rw,relatime,dax=always": of the mount that the file is on, as /proc/self/mountinfo has it; "" if not found.
 std::string ReadMountOptions(uint64_t device);
 

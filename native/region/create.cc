@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -140,11 +141,11 @@ class Maker {
     // Known to be hopeless: tmpfs would first take all the memory there is.
     if (bytes > file_system_.root_free_bytes) return SystemFailure("fallocate", ENOSPC);
     const bool sliced = file_system_.memory || strcmp(file_system_.name, "ext4") == 0;
-    const uint64_t slice = sliced ? kSliceBytes : bytes;
-    for (uint64_t at = 0; at < bytes && failure.ok(); at += slice) {
-      const uint64_t end = std::min(at + slice, bytes);
-      failure = file_.Fallocate(0, at, end - at);
-      if (failure.ok() && file_system_.memory) failure = Report(end);
+    for (uint64_t at = 0; at < bytes && failure.ok();) {
+      const uint64_t slice = sliced ? std::min(kSliceBytes, std::bit_floor(bytes - at)) : bytes;
+      failure = file_.Fallocate(0, at, slice);
+      at += slice;
+      if (failure.ok() && file_system_.memory) failure = Report(at);
     }
     *zeroed = failure.ok() && file_system_.memory;
     return failure.status == Status::kUnsupported ? file_.Truncate(bytes) : failure;

@@ -6,6 +6,7 @@
 #include "format/layout.h"
 #include "platform/cpu.h"
 #include "platform/file_system.h"
+#include "platform/syscall.h"
 #include "platform/system.h"
 
 namespace sealog {
@@ -78,7 +79,39 @@ Failure ReserveFor(uint64_t bytes, Mapping* out) {
   return failure;
 }
 
+// A session that ended without closing has left its file immutable. Taken away only from a store that nobody has open,
+// and only if the flag is ours.
+Failure LiftImmutable(const std::string& path) {
+  File file;
+  FileStat stat;
+  Failure failure = File::Open(path, OpenMode::kReadOnly, &file);
+  if (failure.ok()) failure = file.Stat(&stat);
+  if (failure.ok()) failure = CheckFile(stat);
+  if (failure.ok()) failure = file.LockShared();  // a living writer has it exclusively
+  if (failure.ok()) failure = file.Stat(&stat);
+  if (failure.ok()) failure = CheckStore(file, stat);
+  if (failure.ok() && !ReadFileAttributes(file).immutable) failure = SystemFailure("open", EPERM);
+  return failure.ok() ? ClearImmutable(file) : failure;
+}
+
 }  // namespace
+
+Region::~Region() {
+  // What fails here is for the next Open to do.
+  if (immutable_) static_cast<void>(ClearImmutable(file_));
+}
+
+Failure Region::EnforceSeal() const {
+  if (info_.domain != Domain::kPmem || info_.fs_name != "ext4") {
+    return Refusal(Status::kUnsupported,
+                   "the immutable flag holds, and lets a store work, only on ext4 with DAX; this is " + info_.fs_name +
+                       ", domain " + DomainName(info_.domain));
+  }
+  if (info_.read_only) return Refusal(Status::kReadOnly, "");
+  Failure failure = SetImmutable(file_);
+  immutable_ = failure.ok();
+  return failure;
+}
 
 Failure Region::Open(const std::string& path, const RegionOptions& options, std::unique_ptr<Region>* out) {
   Failure failure = EnsureGuardHandler();
@@ -86,7 +119,12 @@ Failure Region::Open(const std::string& path, const RegionOptions& options, std:
   auto region = std::unique_ptr<Region>(new Region());
   File& file = region->file_;
   FileStat stat;
-  failure = File::Open(path, options.read_only ? OpenMode::kReadOnly : OpenMode::kReadWrite, &file);
+  const OpenMode mode = options.read_only ? OpenMode::kReadOnly : OpenMode::kReadWrite;
+  failure = File::Open(path, mode, &file);
+  if (failure.error_number == EPERM && !options.read_only) {
+    failure = LiftImmutable(path);
+    if (failure.ok()) failure = File::Open(path, mode, &file);
+  }
   if (failure.ok()) failure = file.Stat(&stat);
   if (failure.ok()) failure = CheckFile(stat);
   if (failure.ok()) failure = options.read_only ? file.LockShared() : file.LockExclusive();

@@ -55,8 +55,17 @@ class Region {
   // read-only region is kPrivate always: replay may store to it.
   static Failure Open(const std::string& path, const RegionOptions& options, std::unique_ptr<Region>* out);
 
+  // Takes the immutable flag away again, if EnforceSeal has set it.
+  ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
+
+  // The enforced seal: until the region is closed the kernel refuses every change of the file but by stores through a
+  // mapping, also to descriptors opened before. A crash leaves the flag, and the next Open takes it away.
+  //   kUnsupported: not ext4 with MAP_SYNC. Elsewhere our own stores would fail (ext4 without DAX) or descriptors
+  //   opened before could still write and truncate (xfs). kPermission: no CAP_LINUX_IMMUTABLE
+  // REQUIRES: not read-only; nothing writes to file() from now on.
+  Failure EnforceSeal() const;
 
   uint8_t* base() const { return mapping_.base(); }
   uint64_t bytes() const { return mapping_.mapped_bytes(); }
@@ -83,6 +92,7 @@ class Region {
   File file_;  // first, so that it is closed last: the lock covers the mapping
   Mapping mapping_;
   RegionInfo info_;
+  mutable bool immutable_ = false;  // of the inode, not of what is mapped
 };
 
 }  // namespace sealog

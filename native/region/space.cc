@@ -15,18 +15,10 @@ void Space::Restore(uint32_t index, const Segment& state) {
 }
 
 uint32_t Space::reserve(Reserve who) const {
-  // A put leaves a tenth, two segments at least and 64 at most: room for removes, for the node copies that a checkpoint
-  // has not given back yet, and for the cleaner.
-  uint32_t tenth = std::max<uint32_t>(count() / 10, 2);
-  switch (who) {
-    case Reserve::kPut:
-      return std::min<uint32_t>(tenth, 64);
-    case Reserve::kRemove:
-      return std::min<uint32_t>((tenth + 1) / 2, 32);
-    case Reserve::kIndex:
-      return 0;
-  }
-  return 0;
+  // A put leaves a tenth, 3 segments at least and 64 at most: room for removes, which need one for leaves, one for inner
+  // nodes and one for the log at worst, before any comes back, and for the node copies that a checkpoint has not given
+  // back yet.
+  return who == Reserve::kPut ? std::clamp<uint32_t>(count() / 10, 3, 64) : 0;
 }
 
 uint32_t Space::Allocate(SegmentType type, Reserve who) {

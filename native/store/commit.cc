@@ -9,13 +9,15 @@ namespace sealog {
 namespace {
 
 constexpr uint32_t kWindowSlack = 8192;  // frames that one change may add before the window is looked at again
+constexpr int kRelievingCheckpoints = 3;
 
 }  // namespace
 
 template <class Attempt>
-Status Store::Attempted(Guard& guard, bool deferred, Attempt&& attempt) {
-  Status status;
-  for (;;) {
+Status Store::Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& attempt) {
+  Status.status;
+  Reserve who = Reserve::kPut;
+  for (int checkpoints = 0;;) {
     if (status = Writable(); status != Status::kOk) return status;
     // A commit that another thread is syncing: what comes before must be durable first, or, where the window is nearly
     // used up, soon.
@@ -25,12 +27,16 @@ Status Store::Attempted(Guard& guard, bool deferred, Attempt&& attempt) {
     phase_ = Phase::kLooking;
     status = Status::kMedia;
     if (!Shielded([&] {
-          if ((status = BoundWindow()) == Status::kOk) status = attempt();
+          if ((status = BoundWindow()) == Status::kOk) status = attempt(who);
         })) {
       return Interrupted();
     }
     phase_ = Phase::kLooking;
-    if (status != Status::kFull || !Relieve(guard)) break;
+    if (status != Status::kFull) break;
+    if (Relieve(guard, &checkpoints)) continue;
+    // The reserve is for what nothing else gives room to.
+    if (who == last) break;
+    who = last;
   }
   RetireEmptied();
   if (status == Status::kOk) MaybeFreeze(guard);
@@ -47,10 +53,11 @@ Status Store::Ensure(uint32_t changes, uint32_t puts, const Tree& tree, const ui
 
 Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who) {
   if (log_->session_pending()) [[unlikely]] {
-    Status status = log_->BeginSession(who);
+    Status.status = log_->BeginSession(who);
     if (status == Status::kPoisoned) return Poison(Status::kIo, persister_.failure());
     // It may have begun, and be full all the same: the frames of later changes rely on its LINK.
     if (!log_->session_pending()) {
+      dirty_ = true;
       if (Status synced = SyncInOsDomain(); synced != Status::kOk) return synced;
     }
     if (status != Status::kOk) return status;
@@ -65,15 +72,22 @@ Status Store::SyncInOsDomain() {
   return failure.ok() ? Status::kOk : Poison(Status::kIo, failure);
 }
 
-// The store is full: retired space comes back once two checkpoints have passed it. False if there is none, or snapshots
-// hold it.
-bool Store::Relieve(Guard& guard) {
-  uint64_t waiting = pool_->pins().waiting();
-  for (int i = 0; i < 3 && waiting != 0; ++i) {
+// The store is full. Three checkpoints give back all that can come back: the first retires log segments in which nothing
+// is live, the second passes what was retired, the third frees node segments that this has emptied. False if `taken`
+// checkpoints were enough to know that nothing comes, or snapshots hold it.
+bool Store::Relieve(Guard& guard, int* taken) {
+  const Pins& pins = pool_->pins();
+  if (*taken == 0 && !dirty_ && pool_->epoch() == futile_epoch_ && pins.waiting() == futile_waiting_) return false;
+  while (*taken < kRelievingCheckpoints) {
+    ++*taken;
+    const uint64_t waiting = pins.waiting();
+    const uint32_t free = space_->free_count();
     dirty_ = true;
     if (CheckpointLocked(guard, 0) != Status::kOk) return false;
-    if (pool_->pins().waiting() < waiting) return true;
+    if (pins.waiting() < waiting || space_->free_count() > free) return true;
   }
+  futile_epoch_ = pool_->epoch();
+  futile_waiting_ = pins.waiting();
   return false;
 }
 
@@ -93,14 +107,14 @@ Status Store::BoundWindow() {
   if (log_->window() + kWindowSlack < kWindowFramesMax) return Status::kOk;
   // Not behind the back of a commit under way: Attempted has waited for it where that mattered.
   if (commit_in_flight_) return Status::kOk;
-  if (Status status = DrainLog(); status != Status::kOk) return status;
-  if (Status status = SyncInOsDomain(); status != Status::kOk) return status;
+  if (Status.status = DrainLog(); status != Status::kOk) return status;
+  if (Status.status = SyncInOsDomain(); status != Status::kOk) return status;
   log_->SetStable(drained_lsn_);
   return Status::kOk;
 }
 
 // The log has what the index could not take: looked at a moment ago and rotten now, or the index's reserve used up.
-Status Store::Behind(Status status) {
+Status Store::Behind(Status.status) {
   broken_ = true;
   return Poison(status, {status, 0, "", damaged_offset_, "the index in memory is behind the log; reopen the store"});
 }
@@ -115,8 +129,17 @@ Status Store::OutOfLog() {
 // predecessor's.
 Status Store::Index(Place* place, const Change& change, uint64_t offset) {
   Tree& tree = trees_[change.tree];
-  const uint32_t puts = change.kind == kRecordPut ? 1 : 0;
-  if (!pool_->Ensure(tree.LeavesFor(1, puts), tree.InnersFor(1, puts), Reserve::kIndex)) [[unlikely]]
+  // Just what it takes: more might not be left, or would be taken from what removes need in a full store.
+  uint32_t leaves = change.kind == kRecordPut && place->path.leaf == nullptr ? 1 : 0, inners = 0;
+  if (place->path.leaf != nullptr && !pool_->Young(&place->path.leaf->header)) {
+    leaves = 1;
+    for (uint32_t i = 0; i < place->path.height; ++i) inners += !pool_->Young(&place->path.steps[i].node->header);
+  }
+  if (place->splits) {
+    ++leaves;
+    inners += place->path.height + 1;
+  }
+  if (!pool_->Ensure(leaves, inners, Reserve::kIndex)) [[unlikely]]
     return Status::kFull;
   const uint64_t old = place->found ? RecordRefOffset(place->path.leaf->refs[place->index]) : 0;
   if (change.kind == kRecordPut) {
@@ -145,12 +168,13 @@ Status Store::Outline(Change* change, std::vector<uint8_t>* extents) {
   if (uint64_t{pieces} * sizeof(ValueExtent) > piece_max) return Status::kValueTooLarge;
   std::vector<uint64_t>& frames = frame_bytes_;
   frames.assign(pieces, RoundUp(LogWriter::RecordBytes(change->tree, change->key.size, piece_max), kLineBytes));
-  if (Status status = EnsureLog(frames.data(), frames.size(), Reserve::kPut); status != Status::kOk) return status;
+  if (Status.status = EnsureLog(frames.data(), frames.size(), Reserve::kPut); status != Status::kOk) return status;
   extents->resize(pieces * sizeof(ValueExtent));
+  dirty_ = true;
   phase_ = Phase::kLogging;
   for (uint32_t i = 0; i < pieces; ++i) {
     if (i % 1024 == 1023) {
-      if (Status status = BoundWindow(); status != Status::kOk) return status;
+      if (Status.status = BoundWindow(); status != Status::kOk) return status;
     }
     size_t at = size_t{i} * piece_max;
     Change piece{kRecordChunk,
@@ -175,13 +199,13 @@ Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t
   if (value.size > kValueBytesMax) return Status::kValueTooLarge;
   Guard guard(lock_);
   std::vector<uint8_t> extents;
-  return Attempted(guard, deferred, [&]() -> Status {
+  return Attempted(guard, deferred, Reserve::kPut, [&](Reserve who) -> Status {
     Change change{kRecordPut, 0, tree, key, value};
     const bool large = value.size > log_->inline_value_bytes_max();
     // First what can be refused at no cost, then the pieces, then again: they may have used up what was ensured.
     for (int round = large ? 0 : 1; round < 2; ++round) {
       uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, round == 0 ? 0 : change.value.size), kLineBytes);
-      if (Status s = Ensure(1, 1, trees_[tree], &bytes, 1, Reserve::kPut); s != Status::kOk) return s;
+      if (Status s = Ensure(1, 1, trees_[tree], &bytes, 1, who); s != Status::kOk) return s;
       if (round == 0) {
         if (Status s = Outline(&change, &extents); s != Status::kOk) return s;
       }
@@ -209,7 +233,7 @@ Status Store::Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version)
   if (key.size == 0 || tree >= kTreeCount) return Status::kInvalid;
   if (key.size > kKeyBytesMax) return Status::kKeyTooLarge;
   Guard guard(lock_);
-  return Attempted(guard, deferred, [&]() -> Status {
+  return Attempted(guard, deferred, Reserve::kRemove, [&](Reserve who) -> Status {
     Place place;
     if (Status s = trees_[tree].Locate(key, &place); s != Status::kOk) {
       damaged_offset_ = trees_[tree].damaged_offset();
@@ -218,7 +242,7 @@ Status Store::Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version)
     // Absent perhaps only by a remove that is not durable yet; this one promises that it is.
     if (!place.found) return deferred ? Status::kOk : DrainLog();
     uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, 0), kLineBytes);
-    if (Status s = Ensure(1, 0, trees_[tree], &bytes, 1, Reserve::kRemove); s != Status::kOk) return s;
+    if (Status s = Ensure(1, 0, trees_[tree], &bytes, 1, who); s != Status::kOk) return s;
     Change change{kRecordDel, 0, tree, key, {}};
     phase_ = Phase::kLogging;
     uint64_t offset = log_->Append(change);
@@ -245,14 +269,14 @@ Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t
     if (c.value.size > kValueBytesMax) return Status::kValueTooLarge;
     if (c.kind == kRecordPut) ++puts;
   }
-  const Reserve who = puts == 0 ? Reserve::kRemove : Reserve::kPut;
+  const Reserve last = puts == 0 ? Reserve::kRemove : Reserve::kPut;
   Guard guard(lock_);
   std::vector<Change> changes(count);
   std::vector<std::vector<uint8_t>> extents;
   std::vector<uint64_t> offsets(count);
   std::vector<uint32_t> groups;  // changes in each frame
   extents.reserve(count);
-  return Attempted(guard, deferred, [&]() -> Status {
+  return Attempted(guard, deferred, last, [&](Reserve who) -> Status {
     // Anew in each attempt: a checkpoint in between gives back the pieces of values that never got whole.
     std::copy(given, given + count, changes.begin());
     extents.clear();
@@ -315,8 +339,8 @@ Status Store::WaitForCommit(Guard& guard) {
 
 Status Store::Commit() {
   Guard guard(lock_);
-  if (Status status = Writable(); status != Status::kOk) return status;
-  if (Status status = WaitForCommit(guard); status != Status::kOk) return status;
+  if (Status.status = Writable(); status != Status::kOk) return status;
+  if (Status.status = WaitForCommit(guard); status != Status::kOk) return status;
   return DrainLog();
 }
 
@@ -334,7 +358,7 @@ Status Store::SyncCommit() {
   Guard guard(lock_);
   commit_in_flight_ = false;
   ++background_commits_;
-  Status status = Status::kOk;
+  Status.status = Status::kOk;
   if (failure.ok()) {
     log_->SetStable(commit_lsn_);
     drained_lsn_ = std::max(drained_lsn_, commit_lsn_);

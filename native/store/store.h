@@ -147,16 +147,16 @@ class Store {
   void RetireEmptied();
 
   // commit.cc
-  // Runs a change inside a guard, again after making room if it was full.
+  // Runs a change inside a guard, again after making room if it was full, and at last from the reserve of `last`.
   template <class Attempt>
-  Status Attempted(Guard& guard, bool deferred, Attempt&& attempt);
+  Status Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& attempt);
   bool Undrained() const { return log_->last_lsn() != drained_lsn_; }
   Status Ensure(uint32_t changes, uint32_t puts, const Tree& tree, const uint64_t* frame_bytes, size_t frames,
                 Reserve who);
   Status EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who);
   Status SyncInOsDomain();
   Status OutOfLog();
-  bool Relieve(Guard& guard);
+  bool Relieve(Guard& guard, int* taken);
   Status Outline(Change* change, std::vector<uint8_t>* extents);
   Status Index(Place* place, const Change& change, uint64_t offset);
   Status DrainLog();
@@ -197,6 +197,7 @@ class Store {
 
   bool serving_ = false;
   bool dirty_ = false;  // changed since the last freeze
+  uint64_t futile_epoch_ = 0, futile_waiting_ = 0;  // when checkpoints last gave nothing back
   volatile Phase phase_ = Phase::kLooking;
   bool broken_ = false;  // the index in memory was cut off in a change: no reads either
   Status poison_status_ = Status::kOk;

@@ -122,6 +122,7 @@ export interface Native {
   readRegion(handle: Handle, offset: number, buffer: Uint8Array): number
   probeSeal(handle: Handle): SealProbe | number
   repairSeal(handle: Handle, uuid: Uint8Array, sequence: number): number
+  enforceSeal(handle: Handle): number
   doctor(directory: string): Record<string, unknown> | number
   closeRegion(handle: Handle): number
 

@@ -66,7 +66,10 @@ export function recoverStore(engine: Engine, path: string, options: ResolvedOpti
     const end = classifyLog(plan.slot, replay, 2 ** choice.superblock.segmentBytesLog2)
     if (end.kind === 'damaged') throw interiorDamage(path, end)
 
-    const seal = checkSeal(engine, handle, info, choice.superblock.uuid, choice.seal)
+    const observed = checkSeal(engine, handle, info, choice.superblock.uuid, choice.seal)
+    // From here on nothing is written by the descriptor: in the domain pmem there is no need to.
+    if (options.immutable) check(engine, engine.enforceSeal(handle), context)
+    const seal = { ...observed, enforced: options.immutable }
     const serveOptions = { lsnJump: end.kind === 'clean' ? 0 : 1, populate: !info.readOnly } as const
     check(engine, engine.serve(handle, serveOptions), context)
     const recovery = reportOf(created, end, choice, plan, replay, performance.now() - startedMs)

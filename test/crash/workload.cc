@@ -80,6 +80,8 @@ std::string Driver::Open() {
   if (!result.failure.ok()) {
     return "open failed: " + result.failure.detail + " at " + std::to_string(result.failure.offset);
   }
+  if (closed_ && !result.clean) return "it was closed, and is not clean";
+  closed_ = false;
   store_ = std::move(result.store);
   StoreStats stats;
   store_->Stats(&stats);
@@ -115,11 +117,16 @@ void Driver::Between() {
 }
 
 std::string Driver::Close() {
-  LetFinish();
+  if (random_() % 2 == 0) {
+    LetFinish();
+  } else if (recorder_ != nullptr && InFlight()) {
+    recorder_->NoteInFlight();
+  }
   if (recorder_ != nullptr) recorder_->SetOpen(true);
   Status status = store_->Close();
   if (recorder_ != nullptr) recorder_->SetOpen(false);
   if (status == Status::kOk) Acknowledge();
+  closed_ = status == Status::kOk;
   store_.reset();
   snapshots_.clear();
   return status == Status::kOk ? "" : "close failed: " + std::to_string(static_cast<int>(status));

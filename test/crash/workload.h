@@ -88,6 +88,7 @@ class Driver {
   uint32_t keys_ = 50;
   int removing_ = 0;  // in sixteenths
   bool large_ = false, tiny_ = false;
+  bool closed_ = false;  // the last session ended cleanly
 };
 
 // What a scan of the whole store found. Its keys were in strict order, each value such as a get returned it (one in

@@ -9,6 +9,9 @@
 #include "log/record.h"
 #include "region/meta_writer.h"
 
+// Coverage is that of the core.
+#pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
+
 namespace sealog::fuzz {
 namespace {
 
@@ -44,6 +47,14 @@ uint32_t Editor::store_seed() const { return StoreSeed(bytes_ + offsetof(Superbl
 void Editor::Apply(const std::vector<Edit>& edits) {
   for (const Edit& edit : edits) ApplyOne(edit);
   Repair();
+}
+
+void Editor::ApplyToPlan(const std::vector<Edit>& edits, Plan* plan) {
+  for (const Edit& edit : edits) {
+    if (edit.kind == EditKind::kPlanHeader) PokePlan(edit, &plan->header, sizeof plan->header);
+    if (edit.kind == EditKind::kPlanSegment && !plan->segments.empty())
+      PokePlan(edit, &plan->segments[edit.place % plan->segments.size()], sizeof(PlanSegment));
+  }
 }
 
 void Editor::Undo() {
@@ -171,10 +182,8 @@ void Editor::ApplyOne(const Edit& edit) {
     case EditKind::kSwap:
       return Swap(edit);
     case EditKind::kPlanHeader:
-      if (plan_ != nullptr) PokePlan(edit, &plan_->header, sizeof plan_->header);
-      return;
     case EditKind::kPlanSegment:
-      if (plan_ != nullptr) PokePlan(edit, &plan_->segments[edit.place % plan_->segments.size()], sizeof(PlanSegment));
+      if (plan_ != nullptr) ApplyToPlan({edit}, plan_);
       return;
     case EditKind::kCount:
       return;
@@ -299,8 +308,10 @@ std::vector<uint8_t> Editor::MakeRecord(uint8_t kind, uint8_t flags, const Edit&
   memcpy(out.data(), &header, sizeof header);
   const uint32_t tree = edit.field % (kTreeCount + 1);
   if (in_tree) memcpy(out.data() + sizeof header, &tree, sizeof tree);
-  out.insert(out.end(), key.begin(), key.end());
-  out.insert(out.end(), value.begin(), value.end());
+  const size_t at_key = out.size();
+  out.resize(at_key + key.size() + value.size());
+  if (!key.empty()) memcpy(out.data() + at_key, key.data(), key.size());
+  if (!value.empty()) memcpy(out.data() + at_key + key.size(), value.data(), value.size());
   const uint32_t crc = RecordCrc(out.data(), static_cast<uint32_t>(out.size()), PlaceSeed(end_.seed, offset));
   memcpy(out.data(), &crc, sizeof crc);
   return out;
@@ -498,3 +509,5 @@ void Editor::Repair() {
 }
 
 }  // namespace sealog::fuzz
+
+#pragma clang attribute pop

@@ -73,11 +73,13 @@ extern const uint32_t kEditKinds;
 
 class Editor {
  public:
-  // `bytes` holds the image; `plan` may be null.
+  // `bytes` holds the image. `plan`, which may be null, gets what the edits do to it.
   Editor(const Image& image, uint8_t* bytes, Plan* plan) : image_(image), bytes_(bytes), plan_(plan), end_(image.end) {
     next_lsn_ = image.next_lsn;
   }
   void Apply(const std::vector<Edit>& edits);
+  // The edits of the plan alone.
+  static void ApplyToPlan(const std::vector<Edit>& edits, Plan* plan);
   // Puts back what Apply changed.
   void Undo();
 

@@ -9,6 +9,9 @@
 #include <cstring>
 #include <memory>
 
+// Coverage is that of the core.
+#pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
+
 namespace sealog::fuzz {
 namespace {
 
@@ -72,6 +75,13 @@ void Promise(bool held, const char* what) {
   if (held) return;
   fprintf(stderr, "broken promise: %s\n", what);
   abort();
+}
+
+std::vector<uint8_t> EncodePlan(const Plan& plan) {
+  std::vector<uint8_t> bytes(sizeof plan.header + plan.segments.size() * sizeof(PlanSegment));
+  memcpy(bytes.data(), &plan.header, sizeof plan.header);
+  memcpy(bytes.data() + sizeof plan.header, plan.segments.data(), bytes.size() - sizeof plan.header);
+  return bytes;
 }
 
 void ReadWhole(Store& store, const Image& image) {
@@ -154,3 +164,5 @@ ImageFile& FileOf(const Image& image) {
 }
 
 }  // namespace sealog::fuzz
+
+#pragma clang attribute pop

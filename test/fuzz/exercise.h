@@ -15,6 +15,9 @@ using Random = std::minstd_rand;
 // Ends the program with a message: a finding.
 void Promise(bool held, const char* what);
 
+// As TypeScript hands it over.
+std::vector<uint8_t> EncodePlan(const Plan& plan);
+
 // Ranges both ways, gets, counts.
 void ReadWhole(Store& store, const Image& image);
 // `operations` puts, removes, batches, commits, checkpoints.

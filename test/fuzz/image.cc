@@ -9,6 +9,9 @@
 #include "support/recovery_twin.h"
 #include "support/scratch.h"
 
+// Coverage is that of the core.
+#pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
+
 namespace sealog::fuzz {
 namespace {
 
@@ -221,3 +224,5 @@ const std::vector<Image>& Images() {
 }
 
 }  // namespace sealog::fuzz
+
+#pragma clang attribute pop

@@ -5,6 +5,9 @@
 
 #include "edit.h"
 
+// Coverage is that of the core.
+#pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
+
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
 namespace sealog::fuzz {
@@ -186,3 +189,5 @@ extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t* data1, size_t size1, 
   }
   return Write(input, out, max_size);
 }
+
+#pragma clang attribute pop

@@ -81,7 +81,20 @@ class Index {
     }
   }
 
+  // The segments that were written to are again as the image has them.
+  void Restore() {
+    Note();
+    for (uint32_t segment : written_) {
+      const uint64_t offset = space_.SegmentOffset(segment);
+      memcpy(space_.At<uint8_t>(offset), image_.bytes.data() + offset, space_.segment_bytes());
+    }
+  }
+
  private:
+  void Note() {
+    for (uint32_t segment : space_.TakeDirty()) written_.push_back(segment);
+  }
+
   void Walk(bool reverse) {
     Cursor cursor(&pool_, &space_, tree_.root());
     uint64_t seen = 0;
@@ -93,7 +106,7 @@ class Index {
   void Freeze() {
     NodePool::Frozen frozen;
     pool_.Freeze(&frozen);
-    static_cast<void>(space_.TakeDirty());
+    Note();
     for (uint64_t tagged : frozen.nodes) {
       const uint64_t offset = tagged & ~uint64_t{1};
       SealNode(space_.At<NodeHeader>(offset), offset / kLeafBytes, space_.store_seed());
@@ -113,6 +126,7 @@ class Index {
   NodePool pool_;
   Tree tree_;
   uint64_t pinned_;
+  std::vector<uint32_t> written_;
 };
 
 void Run(const Input& input) {
@@ -120,22 +134,24 @@ void Run(const Input& input) {
   static std::unique_ptr<uint8_t[]> copies[16];
   std::unique_ptr<uint8_t[]>& copy = copies[static_cast<size_t>(&image - Images().data())];
   // In the heap, so that an access beyond it is seen.
-  if (copy == nullptr) copy = std::make_unique<uint8_t[]>(image.bytes.size());
-  memcpy(copy.get(), image.bytes.data(), image.bytes.size());
+  if (copy == nullptr) {
+    copy = std::make_unique<uint8_t[]>(image.bytes.size());
+    memcpy(copy.get(), image.bytes.data(), image.bytes.size());
+  }
   Plan edited = image.plan;
   Editor editor(image, copy.get(), &edited);
   editor.Apply(input.edits);
-  std::vector<uint8_t> buffer(sizeof edited.header + edited.segments.size() * sizeof(PlanSegment));
-  memcpy(buffer.data(), &edited.header, sizeof edited.header);
-  memcpy(buffer.data() + sizeof edited.header, edited.segments.data(), buffer.size() - sizeof edited.header);
+  const std::vector<uint8_t> buffer = EncodePlan(edited);
   Plan plan;
-  if (!ParsePlan(buffer.data(), buffer.size(), image.bytes.size(), &plan).ok()) return;
+  if (!ParsePlan(buffer.data(), buffer.size(), image.bytes.size(), &plan).ok()) return editor.Undo();
 
   Index index(image, copy.get(), plan);
   Random random(input.header.seed);
   if ((input.header.mode & 1) != 0) index.Read();
-  index.Write(random, input.header.operations % 64);
+  index.Write(random, input.header.operations % 32);
   index.Read();
+  index.Restore();
+  editor.Undo();
 }
 
 }  // namespace

@@ -54,12 +54,6 @@ export const sourceMutants = [
     to: '!dirty_ && checkpoints_ == 0',
   },
   {
-    name: 'records are valid at any place of their segment',
-    file: 'format/log_format.h',
-    from: 'return segment_seed ^ static_cast<uint32_t>(offset_in_segment);',
-    to: 'return segment_seed;',
-  },
-  {
     name: 'freeze without a drain of the log',
     file: 'store/checkpointer.cc',
     from: `if (!dirty_) return Status::kOk;

@@ -231,9 +231,11 @@ int FailTheNth(const char* name) {
 
 // What only describes, improves or looks ahead. Anything else that fails must fail the creation.
 bool MayBeIgnored(const std::string& call) {
-  static const std::set<std::string> calls = {"fstatat",        "mmap",           "munmap",           "close",
-                                              "uname",          "statx",          "ioctl GETVERSION", "ioctl GETFSUUID",
-                                              "ioctl GETFLAGS", "ioctl SETFLAGS", "fstatfs"};
+  static const std::set<std::string> calls = {
+      "fstatat",         "mmap",           "munmap",           "close",
+      "uname",           "statx",          "ioctl GETVERSION", "ioctl GETFSUUID",
+      "ioctl GETFLAGS",  "ioctl SETFLAGS", "fstatfs",          "ioctl FSGETXATTR",
+      "ioctl FSSETXATTR"};
   return calls.count(call) != 0;
 }
 
