@@ -227,7 +227,8 @@ class Elsewhere {
 
 }  // namespace
 
-std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, NodePeer* peer, Random* random) {
+std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, NodePeer* peer, Random* random,
+                       uint32_t use_in) {
   Random& r = *random;
   Anatomy anatomy(bench->bytes(), bench->size());
   std::string wrong = anatomy.Check();
@@ -235,7 +236,7 @@ std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, N
   if (r() % 3 == 0) anatomy.FillGarbage(random);
   if (peer != nullptr) wrong = peer->Check(bench->bytes());
   if (!wrong.empty()) return wrong;
-  const bool use = r() % 3 == 0;
+  const bool use = r() % use_in == 0;
   Elsewhere elsewhere(r());
   std::unique_ptr<Store> store;
   size_t state = 0;

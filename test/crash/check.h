@@ -60,7 +60,9 @@ struct Bounds {
 std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, bool read_only,
                     std::unique_ptr<Store>* store, size_t* state);
 Model StateOf(const Bounds& bounds, size_t state);
-// The whole check of the image in the bench. One in three is used further: operations, ends, reopens.
-std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, NodePeer* peer, Random* random);
+// The whole check of the image in the bench. One in `use_in` is used further: operations, ends, reopens. Most
+// of the others are opened read-only.
+std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, NodePeer* peer, Random* random,
+                       uint32_t use_in = 3);
 
 }  // namespace sealog::test

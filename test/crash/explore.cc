@@ -25,6 +25,7 @@ std::string ShapeArguments(const Options& o) {
   if (o.per_drain != Options().per_drain) out += " --per-drain " + std::to_string(o.per_drain);
   if (o.per_point != Options().per_point) out += " --per-point " + std::to_string(o.per_point);
   if (o.depth2_in != Options().depth2_in) out += " --depth2-in " + std::to_string(o.depth2_in);
+  if (o.use_in != Options().use_in) out += " --use-in " + std::to_string(o.use_in);
   if (o.node_in != 0) out += " --node-in " + std::to_string(o.node_in);
   return out;
 }
@@ -161,7 +162,7 @@ bool Explorer::Explore(const Run& run, uint64_t seed, const Mutant& mutant, Cloc
       ++figures_->images;
       bench_.Write(media.durable(), image);
       const bool again = random() % options_.depth2_in == 0;
-      std::string wrong = CheckImage(&bench_, shape_, bounds, PeerFor(image), &random);
+      std::string wrong = CheckImage(&bench_, shape_, bounds, PeerFor(image), &random, options_.use_in);
       if (wrong.empty() && again) {
         bench_.Write(media.durable(), image);
         wrong = CrashAgain(image.hash, bounds, mutant, &random);
@@ -234,7 +235,7 @@ std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Muta
       ++figures_->images;
       ++figures_->depth2;
       bench_.Write(media.durable(), image);
-      wrong = CheckImage(&bench_, shape_, inner, PeerFor(image), random);
+      wrong = CheckImage(&bench_, shape_, inner, PeerFor(image), random, options_.use_in);
       if (!wrong.empty()) {
         return "crashed again after event " + std::to_string(e) + " of " + std::to_string(events.size()) + " (" +
                KindName(events[e].kind) + " " + SiteName(events[e].site) + "; state " + std::to_string(state) +

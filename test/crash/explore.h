@@ -21,6 +21,7 @@ struct Options {
   double seconds = 0;                    // 0: one trace
   size_t per_drain = 40, per_point = 8;  // images at most
   size_t depth2_in = 24;                 // one image in so many is crashed again
+  uint32_t use_in = 3;                   // one image in so many is used further after its recovery
   size_t node_in = 0;                    // one image in so many goes through Node as well; 0: none
   size_t only_event = SIZE_MAX, only_image = SIZE_MAX, only_mutant = SIZE_MAX;
 };

@@ -20,7 +20,7 @@ int Usage() {
   fprintf(stderr,
           "sealog_crash [--ops N] [--seed S] [--flush clwb|clflushopt|clflush|nt|none] [--words] [--segments N] "
           "[--checkpoint-bytes N]\n"
-          "             [--images-max M] [--seconds T] [--per-drain 40] [--per-point 8] [--depth2-in 24]\n"
+          "             [--images-max M] [--seconds T] [--per-drain 40] [--per-point 8] [--depth2-in 24] [--use-in 3]\n"
           "             [--event E] [--image K]      replay one point, one image\n"
           "             [--mutants] [--mutant I]     forget each flush and drain in turn; only one\n"
           "With --seconds or --images-max: trace after trace, seed after seed. Exit 1: a violation, or a mutant that "
@@ -184,6 +184,8 @@ int main(int argc, char** argv) {
         o.per_point = n;
       else if (name == "--depth2-in")
         o.depth2_in = n;
+      else if (name == "--use-in")
+        o.use_in = std::max<uint32_t>(1, static_cast<uint32_t>(n));
       else if (name == "--node-in")
         o.node_in = n;
       else if (name == "--mutant")
