@@ -112,6 +112,15 @@ TEST_P(SealTest, ZeroRangeUnseals) {
 INSTANTIATE_TEST_SUITE_P(FileSystems, SealTest, testing::Values(std::pair("ext4", 64), std::pair("xfs", 320)),
                          [](const auto& parameter) { return std::string(parameter.param.first); });
 
+// From 512 MB on mkfs makes blocks of 4 KiB.
+TEST(Seal, ALargeStoreOnExt4IsInWholeHugePages) {
+  Mounted ext4("ext4", 600);
+  SKIP_UNLESS_MOUNTED(ext4);
+  CreateOptions options;
+  options.capacity_bytes = 70 << 20;
+  EXPECT_EQ(Probe(OpenFile(MakeStore(ext4 / "a", options))).aligned_bytes, 70u << 20);
+}
+
 TEST(Seal, ACloneIsSeenAndUnshared) {
   Mounted xfs("xfs", 320);
   SKIP_UNLESS_MOUNTED(xfs);
