@@ -15,9 +15,9 @@ void Space::Restore(uint32_t index, const Segment& state) {
 }
 
 uint32_t Space::reserve(Reserve who) const {
-  // A put leaves a tenth, 3 segments at least and 64 at most: room for removes, which need one for leaves, one for inner
-  // nodes and one for the log at worst, before any comes back, and for the node copies that a checkpoint has not given
-  // back yet.
+  // A put leaves a tenth, 3 segments at least and 64 at most: room for removes, which need one for leaves, one for
+  // inner nodes and one for the log at worst, before any comes back, and for the node copies that a checkpoint has not
+  // given back yet.
   return who == Reserve::kPut ? std::clamp<uint32_t>(count() / 10, 3, 64) : 0;
 }
 

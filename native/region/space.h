@@ -22,8 +22,8 @@ struct Segment {
   uint64_t sequence = 0;  // LOG: log sequence
 };
 
-// Who may take the last free segments. A put leaves the reserve to removes and to the index, so that a full store can be
-// emptied, and what was committed to the log can always be applied.
+// Who may take the last free segments. A put leaves the reserve to removes and to the index, so that a full store can
+// be emptied, and what was committed to the log can always be applied.
 enum class Reserve : uint8_t { kPut, kRemove, kIndex };
 
 class Space {

@@ -15,9 +15,9 @@ constexpr int kRelievingCheckpoints = 3;
 
 template <class Attempt>
 Status Store::Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& attempt) {
-  Status.status;
+  Status status;
   Reserve who = Reserve::kPut;
-  for (int checkpoints = 0;;) {
+  for (int relieved = 0;;) {
     if (status = Writable(); status != Status::kOk) return status;
     // A commit that another thread is syncing: what comes before must be durable first, or, where the window is nearly
     // used up, soon.
@@ -33,7 +33,8 @@ Status Store::Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& att
     }
     phase_ = Phase::kLooking;
     if (status != Status::kFull) break;
-    if (Relieve(guard, &checkpoints)) continue;
+    // Bounded, since an attempt may use up what comes back: pieces of values that do not all fit.
+    if (relieved++ < kRelievingCheckpoints && Relieve(guard)) continue;
     // The reserve is for what nothing else gives room to.
     if (who == last) break;
     who = last;
@@ -53,7 +54,7 @@ Status Store::Ensure(uint32_t changes, uint32_t puts, const Tree& tree, const ui
 
 Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who) {
   if (log_->session_pending()) [[unlikely]] {
-    Status.status = log_->BeginSession(who);
+    Status status = log_->BeginSession(who);
     if (status == Status::kPoisoned) return Poison(Status::kIo, persister_.failure());
     // It may have begun, and be full all the same: the frames of later changes rely on its LINK.
     if (!log_->session_pending()) {
@@ -72,14 +73,13 @@ Status Store::SyncInOsDomain() {
   return failure.ok() ? Status::kOk : Poison(Status::kIo, failure);
 }
 
-// The store is full. Three checkpoints give back all that can come back: the first retires log segments in which nothing
-// is live, the second passes what was retired, the third frees node segments that this has emptied. False if `taken`
-// checkpoints were enough to know that nothing comes, or snapshots hold it.
-bool Store::Relieve(Guard& guard, int* taken) {
+// The store is full. Three checkpoints give back all that can come back: the first retires log segments in which
+// nothing is live, the second passes what was retired, the third frees node segments that this has emptied. False if
+// nothing comes; then again at once until something has changed: snapshots may hold it.
+bool Store::Relieve(Guard& guard) {
   const Pins& pins = pool_->pins();
-  if (*taken == 0 && !dirty_ && pool_->epoch() == futile_epoch_ && pins.waiting() == futile_waiting_) return false;
-  while (*taken < kRelievingCheckpoints) {
-    ++*taken;
+  if (!dirty_ && pool_->epoch() == futile_epoch_ && pins.waiting() == futile_waiting_) return false;
+  for (int i = 0; i < kRelievingCheckpoints; ++i) {
     const uint64_t waiting = pins.waiting();
     const uint32_t free = space_->free_count();
     dirty_ = true;
@@ -107,14 +107,14 @@ Status Store::BoundWindow() {
   if (log_->window() + kWindowSlack < kWindowFramesMax) return Status::kOk;
   // Not behind the back of a commit under way: Attempted has waited for it where that mattered.
   if (commit_in_flight_) return Status::kOk;
-  if (Status.status = DrainLog(); status != Status::kOk) return status;
-  if (Status.status = SyncInOsDomain(); status != Status::kOk) return status;
+  if (Status status = DrainLog(); status != Status::kOk) return status;
+  if (Status status = SyncInOsDomain(); status != Status::kOk) return status;
   log_->SetStable(drained_lsn_);
   return Status::kOk;
 }
 
 // The log has what the index could not take: looked at a moment ago and rotten now, or the index's reserve used up.
-Status Store::Behind(Status.status) {
+Status Store::Behind(Status status) {
   broken_ = true;
   return Poison(status, {status, 0, "", damaged_offset_, "the index in memory is behind the log; reopen the store"});
 }
@@ -168,13 +168,13 @@ Status Store::Outline(Change* change, std::vector<uint8_t>* extents) {
   if (uint64_t{pieces} * sizeof(ValueExtent) > piece_max) return Status::kValueTooLarge;
   std::vector<uint64_t>& frames = frame_bytes_;
   frames.assign(pieces, RoundUp(LogWriter::RecordBytes(change->tree, change->key.size, piece_max), kLineBytes));
-  if (Status.status = EnsureLog(frames.data(), frames.size(), Reserve::kPut); status != Status::kOk) return status;
+  if (Status status = EnsureLog(frames.data(), frames.size(), Reserve::kPut); status != Status::kOk) return status;
   extents->resize(pieces * sizeof(ValueExtent));
   dirty_ = true;
   phase_ = Phase::kLogging;
   for (uint32_t i = 0; i < pieces; ++i) {
     if (i % 1024 == 1023) {
-      if (Status.status = BoundWindow(); status != Status::kOk) return status;
+      if (Status status = BoundWindow(); status != Status::kOk) return status;
     }
     size_t at = size_t{i} * piece_max;
     Change piece{kRecordChunk,
@@ -339,8 +339,8 @@ Status Store::WaitForCommit(Guard& guard) {
 
 Status Store::Commit() {
   Guard guard(lock_);
-  if (Status.status = Writable(); status != Status::kOk) return status;
-  if (Status.status = WaitForCommit(guard); status != Status::kOk) return status;
+  if (Status status = Writable(); status != Status::kOk) return status;
+  if (Status status = WaitForCommit(guard); status != Status::kOk) return status;
   return DrainLog();
 }
 
@@ -358,7 +358,7 @@ Status Store::SyncCommit() {
   Guard guard(lock_);
   commit_in_flight_ = false;
   ++background_commits_;
-  Status.status = Status::kOk;
+  Status status = Status::kOk;
   if (failure.ok()) {
     log_->SetStable(commit_lsn_);
     drained_lsn_ = std::max(drained_lsn_, commit_lsn_);

@@ -321,8 +321,10 @@ void Store::Stats(StoreStats* out) {
   out->checkpoint_fences = static_cast<double>(c.fences);
   out->checkpoint_lines = static_cast<double>(c.lines);
   out->entries = static_cast<double>(trees_[kTreeUser].root().count);
-  out->lsn = static_cast<double>(log_->last_lsn());
-  out->durable_lsn = static_cast<double>(log_->stable_lsn());
+  // A reader's log is what was replayed.
+  const uint64_t replayed = reader_ ? std::max(reader_->end().next_lsn, plan_.header.lsn + 1) - 1 : 0;
+  out->lsn = static_cast<double>(reader_ ? replayed : log_->last_lsn());
+  out->durable_lsn = static_cast<double>(reader_ ? replayed : log_->stable_lsn());
   out->log_bytes = static_cast<double>(log_->bytes_appended());
   out->log_frames = static_cast<double>(log_->frames_appended());
   out->segments = space_->count();

@@ -156,7 +156,7 @@ class Store {
   Status EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who);
   Status SyncInOsDomain();
   Status OutOfLog();
-  bool Relieve(Guard& guard, int* taken);
+  bool Relieve(Guard& guard);
   Status Outline(Change* change, std::vector<uint8_t>* extents);
   Status Index(Place* place, const Change& change, uint64_t offset);
   Status DrainLog();
@@ -196,7 +196,7 @@ class Store {
   Place batch_place_;                  // 2 KiB, off the stack of a guarded batch
 
   bool serving_ = false;
-  bool dirty_ = false;  // changed since the last freeze
+  bool dirty_ = false;                              // changed since the last freeze
   uint64_t futile_epoch_ = 0, futile_waiting_ = 0;  // when checkpoints last gave nothing back
   volatile Phase phase_ = Phase::kLooking;
   bool broken_ = false;  // the index in memory was cut off in a change: no reads either

@@ -1,5 +1,6 @@
 /** Values of each encoding: small ones of every kind, ones of just so many bytes, and what is no value. */
 import fc from 'fast-check'
+import { characters } from '../support/key-model.ts'
 import { type Shape, sizesOf } from './shape.ts'
 
 /** A value that can be made as often as it is needed: to give away, and to compare with. */
@@ -87,7 +88,7 @@ function objectOf(n: number): object {
   return { [`p${n}`]: n, common: `${n}`, [n % 2 === 0 ? 'even' : 'odd']: [{ inner: n }] }
 }
 
-const texts = fc.string({ unit: 'binary', maxLength: 20 })
+const texts = fc.string({ unit: characters, maxLength: 20 })
 const integers = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -40, max: 300 }))
 const msgpackValues: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 3, arbitrary: fc.nat(60).map(objectOf) },
@@ -127,7 +128,7 @@ const msgpackValues: fc.Arbitrary<unknown> = fc.oneof(
   },
 )
 const jsonValues = fc.oneof(
-  fc.jsonValue({ maxDepth: 2, stringUnit: 'binary' }),
+  fc.jsonValue({ maxDepth: 2, stringUnit: characters }),
   fc.constantFrom<unknown[]>(-0, NaN, [undefined], { a: undefined }, JSON.parse('{"__proto__": 1}'), new Date(0)),
 )
 
