@@ -182,6 +182,7 @@ Failure Store::Serve(const ServeOptions& options) {
         for (const LogReader::Extent& e : reader_->extents()) {
           persister_.Flush(region_->base() + e.offset, e.bytes, Site::kReplayed);
         }
+        WipeTornSlot();
         for (const LogReader::Roll& roll : reader_->rolls()) log_->Reannounce(roll.from, roll.to);
         status = persister_.Drain(Site::kReplayed);
         if (status == Status::kOk && region_->domain() == Domain::kOs) os_sync = region_->file().Fdatasync();
@@ -215,6 +216,20 @@ Failure Store::Serve(const ServeOptions& options) {
     static_cast<void>(populator_.Start(region_->mapping(), first));
   }
   return {};
+}
+
+// The next checkpoint goes where a slot may lie torn, and could complete it, torn itself: they have lines in common,
+// and the table that the older one was for is gone by then. So its first line goes, durably, before anything else is
+// written.
+void Store::WipeTornSlot() {
+  uint8_t* at = region_->base() + kCheckpointSlotOffset[(slot_sequence_ + 1) & 1];
+  CheckpointSlot there, whole;
+  memcpy(&there, at, sizeof there);
+  whole = there;
+  Complete(&whole, space_->store_seed());
+  if (there.magic != kSlotMagic || there.crc == whole.crc) return;
+  const uint8_t zeros[kLineBytes] = {};
+  persister_.Copy(at, zeros, sizeof zeros, Site::kReplayed);
 }
 
 Status Store::Writable() const {

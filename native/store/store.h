@@ -142,6 +142,7 @@ class Store {
   Status Applied(const Record& record, uint64_t offset);
   void AddLive(uint64_t offset, const Change& change, int sign);
   void AddLiveBytes(uint64_t offset, int64_t delta);
+  void WipeTornSlot();
   void RetireEmptySegments();
   void RetireIfEmpty(uint32_t segment);
   void RetireEmptied();

@@ -48,6 +48,12 @@ export const sourceMutants = [
     to: '',
   },
   {
+    name: 'a torn slot stays where the next one goes',
+    file: 'store/store.cc',
+    from: '        WipeTornSlot();\n',
+    to: '',
+  },
+  {
     name: 'a close takes a checkpoint in flight for done',
     file: 'store/store.cc',
     from: '!dirty_ && !in_flight_ && checkpoints_ == 0',
