@@ -22,7 +22,7 @@ const { values } = parseArgs({
   },
 })
 const root = fileURLToPath(new URL('..', import.meta.url))
-const build = join(root, 'build', 'damage')
+const build = join(root, 'build', 'campaigns')
 const program = join(build, 'sealog_damage')
 const run = (command, args, more = {}) =>
   spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...env, ...more } }).status ?? 1

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const build = join(root, 'build', 'faults')
+const build = join(root, 'build', 'campaigns')
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },

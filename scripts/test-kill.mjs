@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { onExt4, onTmpfs } from '../test/kill/media.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const build = join(root, 'build', 'kill')
+const build = join(root, 'build', 'campaigns')
 const native = join(build, 'sealog_kill')
 const driver = join(root, 'test', 'kill', 'driver.mjs')
 

@@ -169,7 +169,7 @@ std::string Walk::CrashAgain(const Device& device, const Image& image, bool kill
   size_t state = 0;
   {
     std::unique_ptr<Store> store;
-    std::string wrong = Recover(&bench_, shape_, bounds, &store, &state);
+    std::string wrong = Recover(&bench_, shape_, bounds, false, &store, &state);
     if (!wrong.empty()) return wrong;
   }
   History history;

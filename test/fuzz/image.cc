@@ -53,6 +53,11 @@ class Maker {
     uint64_t version = 0;
     Require(store_->Batch(changes.data(), static_cast<uint32_t>(changes.size()), false, &version) == Status::kOk);
   }
+  double Height() {
+    StoreStats stats;
+    store_->Stats(&stats);
+    return stats.tree_height;
+  }
   void Checkpoint() { Require(store_->Checkpoint() == Status::kOk); }
   void Close() {
     Require(store_->Close() == Status::kOk);
@@ -198,15 +203,17 @@ Image Full() {
   return maker.Take();
 }
 
-// Separators of nearly 2000 bytes, so that inner nodes hold few and the tree has three levels.
+// Separators of nearly 2000 bytes that begin unlike each other, so that inner nodes hold few and the tree has three
+// levels. Leaves have to end inside a letter: between two of them a separator is a letter long.
 Image Deep() {
   Maker maker("deep", 64);
   maker.Open();
   for (uint32_t i = 0; i < 280; ++i) {
-    std::string key(1900, static_cast<char>('a' + i / 24));
+    std::string key(1900, static_cast<char>('a' + i / 36));
     key += Key(i);
     Maker::Require(maker.Put(key, 1) == Status::kOk);
   }
+  Maker::Require(maker.Height() >= 3);
   maker.Close();
   return maker.Take();
 }
