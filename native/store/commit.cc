@@ -193,6 +193,20 @@ Status Store::Outline(Change* change, std::vector<uint8_t>* extents) {
   return Status::kOk;
 }
 
+// One change as a frame of its own, drained unless deferred, then in the index.
+Status Store::Logged(Place* place, const Change& change, bool deferred, uint64_t* version) {
+  phase_ = Phase::kLogging;
+  uint64_t offset = log_->Append(change);
+  if (offset == kNoOffset) return OutOfLog();
+  if (!deferred) {
+    if (Status s = DrainLog(); s != Status::kOk) return s;
+  }
+  phase_ = Phase::kIndexing;
+  if (Status s = Index(place, change, offset); s != Status::kOk) return Behind(s);
+  *version = log_->last_lsn();
+  return Status::kOk;
+}
+
 Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t* version) {
   if (key.size == 0 || tree >= kTreeCount) return Status::kInvalid;
   if (key.size > kKeyBytesMax) return Status::kKeyTooLarge;
@@ -215,16 +229,7 @@ Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t
       damaged_offset_ = trees_[tree].damaged_offset();
       return s;
     }
-    phase_ = Phase::kLogging;
-    uint64_t offset = log_->Append(change);
-    if (offset == kNoOffset) return OutOfLog();
-    if (!deferred) {
-      if (Status s = DrainLog(); s != Status::kOk) return s;
-    }
-    phase_ = Phase::kIndexing;
-    if (Status s = Index(&place, change, offset); s != Status::kOk) return Behind(s);
-    *version = log_->last_lsn();
-    return Status::kOk;
+    return Logged(&place, change, deferred, version);
   });
 }
 
@@ -244,16 +249,7 @@ Status Store::Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version)
     uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, 0), kLineBytes);
     if (Status s = Ensure(1, 0, trees_[tree], &bytes, 1, who); s != Status::kOk) return s;
     Change change{kRecordDel, 0, tree, key, {}};
-    phase_ = Phase::kLogging;
-    uint64_t offset = log_->Append(change);
-    if (offset == kNoOffset) return OutOfLog();
-    if (!deferred) {
-      if (Status s = DrainLog(); s != Status::kOk) return s;
-    }
-    phase_ = Phase::kIndexing;
-    if (Status s = Index(&place, change, offset); s != Status::kOk) return Behind(s);
-    *version = log_->last_lsn();
-    return Status::kOk;
+    return Logged(&place, change, deferred, version);
   });
 }
 

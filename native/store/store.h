@@ -160,6 +160,7 @@ class Store {
   bool Relieve(Guard& guard);
   Status Outline(Change* change, std::vector<uint8_t>* extents);
   Status Index(Place* place, const Change& change, uint64_t offset);
+  Status Logged(Place* place, const Change& change, bool deferred, uint64_t* version);
   Status DrainLog();
   Status BoundWindow();
   Status Behind(Status status);

@@ -164,7 +164,7 @@ namespace {
 std::string Contents(Store& store, Content* out) {
   Content backward;
   std::string wrong = Scan(store, false, 8, out);
-  if (wrong.empty()) wrong = Scan(store, true, 0, &backward);
+  if (wrong.empty()) wrong = Scan(store, true, 64, &backward);
   if (!wrong.empty()) return wrong;
   if (backward.hash != out->hash || backward.count != out->count) return "forward and reverse scans differ";
   uint64_t count = 0;

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "support/scan.h"
+
 namespace sealog::test {
 namespace {
 
@@ -18,38 +20,15 @@ constexpr uint64_t kCheckpointBytes = 64 << 10;  // the least that Node's open t
 
 // CRC-32C over the length and bytes of each key and value in order, as digestOf() of peer.mjs. False: a scan failed.
 bool DigestOf(Store& store, bool reverse, uint32_t* digest) {
-  static std::vector<uint8_t> block(1 << 20);  // more than any entry
-  RangeRequest request;
-  request.limit = 1 << 20;
-  request.reverse = reverse;
-  request.out = block.data();
-  request.out_bytes = block.size();
-  std::string last;
-  for (*digest = 0;;) {
-    const RangeResult result = store.FillRange(request);
-    if (result.status != Status::kOk) return false;
-    const uint8_t* at = block.data();
-    for (uint32_t i = 0; i < result.entries; ++i) {
-      RangeEntry entry;
-      memcpy(&entry, at, sizeof entry);
-      if ((entry.flags & kRangeValueOutside) != 0) return false;
-      const uint8_t* key = at + sizeof entry;
-      const uint32_t key_bytes = entry.key_bytes;
-      *digest = Crc32c(Crc32c(*digest, &key_bytes, sizeof key_bytes), key, key_bytes);
-      *digest = Crc32c(Crc32c(*digest, &entry.value_bytes, 4), key + key_bytes, entry.value_bytes);
-      last.assign(reinterpret_cast<const char*>(key), key_bytes);
-      at += RoundUp(sizeof entry + key_bytes + entry.value_bytes, 8);
+  *digest = 0;
+  const std::string wrong = ScanEntries(store, reverse, [digest](Bytes key, Bytes value) -> std::string {
+    for (Bytes part : {key, value}) {
+      const auto bytes = static_cast<uint32_t>(part.size);
+      *digest = Crc32c(Crc32c(*digest, &bytes, sizeof bytes), part.data, part.size);
     }
-    if (result.done) return true;
-    request.snapshot = result.snapshot;
-    if (reverse) {
-      request.range.high = BytesOf(last);
-      request.range.has_high = true;
-    } else {
-      request.range.low = BytesOf(last);
-      request.range.low_exclusive = true;
-    }
-  }
+    return {};
+  });
+  return wrong.empty();
 }
 
 std::string Hex(const std::vector<uint8_t>& bytes) {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "media.h"
+#include "support/scan.h"
 
 namespace sealog::test {
 
@@ -331,53 +332,21 @@ std::string Driver::Run(int operations) {
 }
 
 std::string Scan(Store& store, bool reverse, uint32_t gets_in, Content* out) {
-  static std::vector<uint8_t> block(1 << 20), got(1 << 16);  // more than any value
-  RangeRequest request;
-  request.limit = 1 << 20;
-  request.reverse = reverse;
-  request.out = block.data();
-  request.out_bytes = block.size();
+  static std::vector<uint8_t> got(1 << 16);  // more than any value
   std::string last;
   *out = {};
-  for (;;) {
-    RangeResult result = store.FillRange(request);
-    if (result.status != Status::kOk) {
-      return "scan failed: " + std::to_string(static_cast<int>(result.status)) + " at " +
-             std::to_string(store.damaged_offset());
+  return ScanEntries(store, reverse, [&](Bytes key, Bytes value) -> std::string {
+    const std::string_view name(reinterpret_cast<const char*>(key.data), key.size);
+    if (out->count != 0 && (reverse ? name >= last : name <= last)) return "a scan is out of order";
+    last = name;
+    out->hash += HashPair(key, value) + 1;
+    if (++out->count % gets_in == 0) {
+      GetResult get = store.Get(kTreeUser, key, got.data(), got.size());
+      if (get.status != Status::kOk || get.bytes != value.size || memcmp(got.data(), value.data, value.size) != 0)
+        return "get of " + last + " differs from the scan";
     }
-    size_t at = 0;
-    for (uint32_t i = 0; i < result.entries; ++i) {
-      RangeEntry entry;
-      memcpy(&entry, block.data() + at, sizeof entry);
-      if ((entry.flags & kRangeValueOutside) != 0) return "a value is larger than any that was written";
-      const Bytes key{block.data() + at + sizeof entry, entry.key_bytes};
-      const Bytes value{key.data + key.size, entry.value_bytes};
-      const std::string_view name(reinterpret_cast<const char*>(key.data), key.size);
-      if (out->count != 0 && (reverse ? name >= last : name <= last)) return "a scan is out of order";
-      last = name;
-      out->hash += HashPair(key, value) + 1;
-      ++out->count;
-      if (gets_in != 0 && out->count % gets_in == 0) {
-        GetResult get = store.Get(kTreeUser, key, got.data(), got.size());
-        if (get.status != Status::kOk || get.bytes != value.size || memcmp(got.data(), value.data, value.size) != 0)
-          return "get of " + last + " differs from the scan";
-      }
-      at += RoundUp(sizeof entry + entry.key_bytes + entry.value_bytes, 8);
-    }
-    if (result.done) {
-      if (request.snapshot != 0) store.ReleaseSnapshot(request.snapshot);
-      return {};
-    }
-    request.snapshot = result.snapshot;
-    if (reverse) {
-      request.range.high = BytesOf(last);
-      request.range.has_high = true;
-      request.range.high_inclusive = false;
-    } else {
-      request.range.low = BytesOf(last);
-      request.range.low_exclusive = true;
-    }
-  }
+    return {};
+  });
 }
 
 }  // namespace sealog::test

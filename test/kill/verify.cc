@@ -7,6 +7,7 @@
 #include <set>
 
 #include "support/recovery_twin.h"
+#include "support/scan.h"
 
 namespace sealog::test {
 namespace {
@@ -15,42 +16,11 @@ constexpr size_t kBlockBytes = 1 << 20;
 constexpr int kGets = 64;
 
 std::string Scan(Store& store, bool reverse, Pairs* out) {
-  static std::vector<uint8_t> block(kBlockBytes);
-  RangeRequest request;
-  request.limit = 1 << 20;
-  request.reverse = reverse;
-  request.out = block.data();
-  request.out_bytes = block.size();
-  std::string last;
-  for (;;) {
-    const RangeResult result = store.FillRange(request);
-    if (result.status != Status::kOk) {
-      return "a scan failed: status " + std::to_string(static_cast<int>(result.status)) + " at " +
-             std::to_string(store.damaged_offset());
-    }
-    size_t at = 0;
-    for (uint32_t i = 0; i < result.entries; ++i) {
-      RangeEntry entry;
-      memcpy(&entry, block.data() + at, sizeof entry);
-      const char* key = reinterpret_cast<char*>(block.data() + at + sizeof entry);
-      if ((entry.flags & kRangeValueOutside) != 0) return "a value is larger than any that was written";
-      last.assign(key, entry.key_bytes);
-      out->emplace_back(last, std::string(key + entry.key_bytes, entry.value_bytes));
-      at += RoundUp(sizeof entry + entry.key_bytes + entry.value_bytes, 8);
-    }
-    if (result.done) {
-      if (request.snapshot != 0) store.ReleaseSnapshot(request.snapshot);
-      return {};
-    }
-    request.snapshot = result.snapshot;
-    if (reverse) {
-      request.range.high = BytesOf(last);
-      request.range.has_high = true;
-    } else {
-      request.range.low = BytesOf(last);
-      request.range.low_exclusive = true;
-    }
-  }
+  return ScanEntries(store, reverse, [out](Bytes key, Bytes value) -> std::string {
+    out->emplace_back(std::string(reinterpret_cast<const char*>(key.data), key.size),
+                      std::string(reinterpret_cast<const char*>(value.data), value.size));
+    return {};
+  });
 }
 
 // The value that a key has in each state, for comparing with what was found.
