@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <numeric>
 
 #include "check.h"
 #include "export.h"
@@ -59,7 +60,8 @@ struct Worker {
 };
 
 struct Shared {
-  std::atomic<uint64_t> next{0};
+  std::atomic<uint64_t> next[2];  // chunks given out, of bits and of blocks
+  std::atomic<uint64_t> turn;
   std::atomic<uint64_t> counts[kKinds][kOutcomes];
   std::atomic<uint64_t> cases[2];  // bits, blocks
   std::atomic<uint64_t> longest_us{0};
@@ -136,7 +138,6 @@ class Campaign {
 
   // First what a worker before it has left of a chunk.
   void Work(int index, uint64_t from, uint64_t to) {
-    constexpr uint64_t kChunk = 4096;
     Worker& worker = shared_->workers[index];
     const auto checker =
         std::make_unique<Checker>(image_, map_, folder_ + "/case-" + std::to_string(index) + ".sealog");
@@ -155,10 +156,26 @@ class Campaign {
         if (us > shared_->longest_us) shared_->longest_us = us;
         Count(number, verdict);
       }
-      from = shared_->next.fetch_add(kChunk);
-      to = std::min(from + kChunk, all_);
-      if (from >= all_) return;
+      if (!NextChunk(&from, &to)) return;
     }
+  }
+
+  // In leaps over the file, and over the blocks in every fourth turn, so that a deadline leaves a bit of everything.
+  bool NextChunk(uint64_t* from, uint64_t* to) {
+    constexpr uint64_t kChunk = 512;
+    const uint64_t turn = shared_->turn.fetch_add(1);
+    for (bool blocks : {turn % 4 == 3, turn % 4 != 3}) {
+      const uint64_t begin = blocks ? bits_ : 0, end = blocks ? all_ : bits_;
+      const uint64_t chunks = (end - begin + kChunk - 1) / kChunk;
+      const uint64_t next = shared_->next[blocks ? 1 : 0].fetch_add(1);
+      if (next >= chunks) continue;
+      uint64_t leap = chunks * 5 / 8 | 1;
+      while (std::gcd(leap, chunks) != 1) leap += 2;
+      *from = begin + next * leap % chunks * kChunk;
+      *to = std::min(*from + kChunk, end);
+      return true;
+    }
+    return false;
   }
 
   uint64_t Salt(uint64_t number) const { return Mixed(number + options_.seed); }
