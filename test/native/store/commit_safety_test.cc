@@ -244,5 +244,27 @@ TEST(CommitSafety, RecoveryAnnouncesAgainWhatItWentOver) {
   EXPECT_EQ(after.compare(header, kLineBytes, before, header, kLineBytes), 0);
 }
 
+// A slot that lies torn where the next checkpoint goes could be completed by it, torn as well: open takes its first
+// line away.
+TEST(CommitSafety, OpenWipesATornSlot) {
+  Scratch scratch;
+  std::string path = scratch.File("h");
+  Create(path, 64);
+  {
+    auto r = Open(path);
+    REQUIRE(r.failure.ok() && Put(*r.store, "k", "v") == Status::kOk && r.store->Checkpoint() == Status::kOk);
+  }
+  std::string before = ReadAll(path);
+  CheckpointSlot slots[2];
+  for (int i = 0; i < 2; ++i) memcpy(&slots[i], before.data() + kCheckpointSlotOffset[i], sizeof slots[i]);
+  const int newest = slots[1].sequence > slots[0].sequence ? 1 : 0;
+  const uint64_t torn = kCheckpointSlotOffset[newest], other = kCheckpointSlotOffset[1 - newest];
+  WriteAt(path, torn + 3 * kLineBytes, std::string(kLineBytes, '\x55'));
+  { REQUIRE(Open(path).failure.ok()); }
+  const std::string after = ReadAll(path);
+  EXPECT_EQ(after.substr(torn, kLineBytes), std::string(kLineBytes, '\0'));
+  EXPECT_EQ(after.substr(other, sizeof(CheckpointSlot)), before.substr(other, sizeof(CheckpointSlot)));
+}
+
 }  // namespace
 }  // namespace sealog::test
