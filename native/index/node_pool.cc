@@ -70,7 +70,7 @@ bool NodePool::Verify(uint64_t ref) {
   // What is free may be overwritten at any time. Until the bitmap is read, BitmapHolds looks from the other side.
   if (const Units* u = segments_[space_->SegmentOf(offset)].get();
       u != nullptr && u->loaded &&
-      !TestBit(u->busy, static_cast<uint32_t>(in_segment / (type == SegmentType::kInner ? kInnerBytes : kLeafBytes)))) {
+      !TestBit(u->busy, static_cast<uint32_t>(in_segment / KindOf(node->level).unit_bytes))) {
     return false;
   }
   if (node->level == 0 ? !CheckLeaf(*reinterpret_cast<const LeafNode*>(node))

@@ -202,7 +202,8 @@ std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, bool
 
 Model StateOf(const Bounds& bounds, size_t state) {
   Model model = *bounds.at_acked;
-  for (size_t i = bounds.acked; i < state; ++i) History::Apply(bounds.history->deltas[i], &model);
+  size_t at = bounds.acked;
+  bounds.history->Advance(state, &at, &model);
   return model;
 }
 

@@ -3,20 +3,14 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 #include "region/create.h"
+#include "support/scratch.h"
 
 namespace sealog::test {
 namespace {
 
 char replay[256];
-
-std::vector<uint8_t> ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::string ShapeArguments(const Options& o) {
   std::string out;
@@ -137,8 +131,7 @@ bool Explorer::Explore(const Run& run, uint64_t seed, const Mutant& mutant, Cloc
   for (size_t e = 0; e < events.size(); ++e) {
     media.Apply(events[e], mutant);
     if (events[e].kind == EventKind::kMark) {
-      for (; bounds.acked < events[e].acked; ++bounds.acked)
-        History::Apply(run.history.deltas[bounds.acked], &at_acked);
+      run.history.Advance(events[e].acked, &bounds.acked, &at_acked);
       bounds.issued = events[e].issued;
     }
     if (options_.only_event != SIZE_MAX && e != options_.only_event) continue;
@@ -218,7 +211,7 @@ std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Muta
   for (size_t e = 0; e < events.size(); ++e) {
     media.Apply(events[e], mutant);
     if (events[e].kind == EventKind::kMark) {
-      for (; inner.acked < events[e].acked; ++inner.acked) History::Apply(run.history.deltas[inner.acked], &at_acked);
+      run.history.Advance(events[e].acked, &inner.acked, &at_acked);
       inner.issued = events[e].issued;
     }
     if (r() % events.size() >= 10) continue;

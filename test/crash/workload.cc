@@ -45,6 +45,10 @@ void History::Apply(const Delta& delta, Model* model) {
   }
 }
 
+void History::Advance(size_t to, size_t* at, Model* model) const {
+  for (; *at < to; ++*at) Apply(deltas[*at], model);
+}
+
 void History::Finish() {
   Model model = start;
   hashes.assign(1, HashModel(model));

@@ -25,6 +25,8 @@ struct History {
   std::vector<uint64_t> hashes;  // of each state, after Finish
 
   static void Apply(const Delta& delta, Model* model);
+  // Takes `model` from state `*at` to state `to`, if that is later.
+  void Advance(size_t to, size_t* at, Model* model) const;
   void Finish();
 };
 

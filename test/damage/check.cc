@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "support/recovery_twin.h"
+#include "support/scan.h"
 
 namespace sealog::test {
 namespace {
@@ -273,14 +274,7 @@ void Checker::Scan(Store& store, bool reverse, const KeyRange& range, uint32_t b
     }
     request.snapshot = result.snapshot;
     last = key;
-    if (reverse) {
-      request.range.high = BytesOf(last);
-      request.range.has_high = true;
-      request.range.high_inclusive = false;
-    } else {
-      request.range.low = BytesOf(last);
-      request.range.low_exclusive = true;
-    }
+    GoOnBehind(last, &request);
   }
   if (request.snapshot != 0) store.ReleaseSnapshot(request.snapshot);
 }

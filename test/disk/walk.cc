@@ -3,28 +3,17 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 #include "group.h"
 #include "progress.h"
 #include "recording.h"
 #include "region/create.h"
+#include "support/scratch.h"
 
 namespace sealog::test {
 namespace {
 
 char replay[256];
-
-std::vector<uint8_t> ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// The model follows the bound.
-void Follow(const History& history, size_t to, size_t* at, Model* model) {
-  for (; *at < to; ++*at) History::Apply(history.deltas[*at], model);
-}
 
 }  // namespace
 
@@ -111,7 +100,7 @@ bool Walk::Explore(const Run& run, uint64_t seed, Clock::time_point deadline, bo
   for (size_t e = 0; e < run.events.size(); ++e) {
     device.Apply(run.events[e], options_.forgotten);
     progress.Apply(run.events[e]);
-    Follow(run.history, progress.durable(), &bounds.acked, &at_durable);
+    run.history.Advance(progress.durable(), &bounds.acked, &at_durable);
     bounds.issued = progress.issued();
     if (options_.only_event != SIZE_MAX && e != options_.only_event) continue;
     size_t k = 0;
@@ -217,7 +206,7 @@ std::string Walk::CrashAgain(const Device& device, const Image& image, bool kill
     inner.Apply(events[e], options_.forgotten);
     progress.Apply(events[e]);
     held = held || (options_.domain == Domain::kOs ? events[e].site == kSyncDone : events[e].kind == EventKind::kMark);
-    Follow(both, held ? before + progress.durable() : 0, &within.acked, &at_lower);
+    both.Advance(held ? before + progress.durable() : 0, &within.acked, &at_lower);
     within.issued = before + progress.issued();
     if (r() % events.size() >= 12) continue;
     const auto choices = inner.Choices(r() % 2 == 0);

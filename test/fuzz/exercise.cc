@@ -9,6 +9,8 @@
 #include <cstring>
 #include <memory>
 
+#include "support/scan.h"
+
 // Coverage is that of the core.
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
 
@@ -18,7 +20,8 @@ namespace {
 constexpr uint32_t kGetsMax = 6;
 constexpr size_t kBufferBytes = 32 << 10;
 
-Bytes BytesOf(const std::string& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
+using test::BytesOf;
+using test::GoOnBehind;
 
 // The entries come in order and come to an end, whatever is in the file.
 void ReadRange(Store& store, const Image& image, KeyRange range, bool reverse, bool no_values) {
@@ -44,14 +47,7 @@ void ReadRange(Store& store, const Image& image, KeyRange range, bool reverse, b
     Promise(at <= buffer + kBufferBytes, "a range fits its buffer");
     if (result.status != Status::kOk || result.done) break;
     Promise(result.entries != 0, "a range goes on");
-    if (reverse) {
-      request.range.high = BytesOf(last);
-      request.range.has_high = true;
-      request.range.high_inclusive = false;
-    } else {
-      request.range.low = BytesOf(last);
-      request.range.low_exclusive = true;
-    }
+    GoOnBehind(last, &request);
   }
   if (request.snapshot != 0) store.ReleaseSnapshot(request.snapshot);
 }

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "support/recovery_twin.h"
+#include "support/scan.h"
 #include "support/scratch.h"
 
 namespace sealog::test {
@@ -156,14 +157,7 @@ class Subject {
         return;
       }
       request.snapshot = result.snapshot;
-      if (request.reverse) {
-        request.range.high = BytesOf(last);
-        request.range.has_high = true;
-        request.range.high_inclusive = false;
-      } else {
-        request.range.low = BytesOf(last);
-        request.range.low_exclusive = true;
-      }
+      GoOnBehind(last, &request);
       between();
     }
   }

@@ -9,6 +9,18 @@
 
 namespace sealog::test {
 
+// The next block begins behind `last`, which must outlive it.
+inline void GoOnBehind(const std::string& last, RangeRequest* request) {
+  if (request->reverse) {
+    request->range.high = BytesOf(last);
+    request->range.has_high = true;
+    request->range.high_inclusive = false;
+  } else {
+    request->range.low = BytesOf(last);
+    request->range.low_exclusive = true;
+  }
+}
+
 // Calls on_entry(Bytes key, Bytes value) -> std::string for each entry; what it answers, or what failed, ends the scan.
 // Empty: fine.
 template <class OnEntry>
@@ -41,13 +53,7 @@ std::string ScanEntries(Store& store, bool reverse, OnEntry&& on_entry) {
       }
       at += RoundUp(sizeof entry + entry.key_bytes + entry.value_bytes, 8);
     }
-    if (reverse) {
-      request.range.high = BytesOf(last);
-      request.range.has_high = true;
-    } else {
-      request.range.low = BytesOf(last);
-      request.range.low_exclusive = true;
-    }
+    GoOnBehind(last, &request);
   }
   if (request.snapshot != 0) store.ReleaseSnapshot(request.snapshot);
   return wrong;

@@ -1,11 +1,14 @@
-// A folder of its own for a test, gone afterwards.
+// A folder of its own for a test, gone afterwards; what is in a file of it.
 #pragma once
 
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <vector>
 
 namespace sealog::test {
 
@@ -32,5 +35,10 @@ class Scratch {
  private:
   std::string path_;
 };
+
+inline std::vector<uint8_t> ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 }  // namespace sealog::test
