@@ -1,5 +1,6 @@
-// Prefaulting in the background: after it, no put takes a page fault (until someone's syncfs write-protects the pages
-// again, which costs one minor fault per 2 MiB). Only for mappings whose stores reach the file: pmem and memory.
+// Prefaulting in the background: after it, no put takes a page fault, until the pages are write-protected again, which
+// costs one minor fault per 2 MiB: by the kernel's periodic write-back (after 30 s), or someone's syncfs. Only for
+// mappings whose stores reach the file: pmem and memory.
 #pragma once
 
 #include <atomic>

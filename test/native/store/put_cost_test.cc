@@ -108,6 +108,8 @@ void CheckMemoryDomain(Durability durability, bool on_disk, const char* domain) 
   }
 }
 
+// On a DAX mount in place of /dev/shm, as in the guest of test/dax.
+TEST(PutCost, PmemOneFenceNoSystemCall) { CheckMemoryDomain(Durability::kSync, false, "pmem"); }
 TEST(PutCost, MemoryOneFenceNoSystemCall) { CheckMemoryDomain(Durability::kSync, false, "memory"); }
 TEST(PutCost, RelaxedOneFenceNoSystemCall) { CheckMemoryDomain(Durability::kRelaxed, true, "os"); }
 
