@@ -1,71 +1,129 @@
-import { keyRoomBytes, type Key, type KeyCodec } from './codec/keys.ts'
-import type { ValueCodec } from './codec/values.ts'
+import { keyRoomBytes, type Key } from './codec/keys.ts'
 import { BatchOp } from './engine/engine.ts'
+import type { Keyspace } from './keyspace.ts'
 import { layoutConstants } from './layout/constants.ts'
+import type { Bounds } from './range.ts'
+import type { PutOptions, RemoveOptions } from './write-options.ts'
 
-/** One change of a batch. */
+/** One change of a batch. A condition that does not hold keeps the whole batch from being made. */
 export type BatchOperation<V = unknown, K = Key> =
-  { readonly type: 'put'; readonly key: K; readonly value: V } | { readonly type: 'del'; readonly key: K }
+  | ({ readonly type: 'put'; readonly key: K; readonly value: V } & PutOptions)
+  | ({ readonly type: 'del'; readonly key: K } & RemoveOptions)
 
 const headBytes = 8
+const timeBytes = 8
+const rangeHeadBytes = 17
+/** A larger buffer is not kept for the next batch. */
+const spareBytesMax = 4 * 2 ** 20
 
-function putHead(buffer: Buffer, at: number, op: number, tree: number, keyBytes: number, valueBytes: number): void {
-  buffer[at] = op
-  buffer[at + 1] = tree
-  buffer.writeUInt16LE(keyBytes, at + 2)
-  buffer.writeUInt32LE(valueBytes, at + 4)
-}
+let spare: Buffer | undefined
 
-/** A batch of one put, of bytes that are encoded already. */
-export function packPut(tree: number, key: Uint8Array, value: Uint8Array): Buffer {
-  const packed = Buffer.allocUnsafeSlow(headBytes + key.length + value.length)
-  putHead(packed, 0, BatchOp.Put, tree, key.length, value.length)
-  packed.set(key, headBytes)
-  packed.set(value, headBytes + key.length)
-  return packed
-}
-
-/** Changes packed one behind the other, as native takes them: {u8 op, u8 tree, u16 key bytes, u32 value bytes, key, value}. */
+/**
+ * Changes, and what they rely on, packed one behind the other as native takes them: {u8 op, u8 tree, u16 key bytes, u32 value
+ * bytes}, key, value. Conditions are about the state before the batch.
+ */
 export class PackedBatch {
   buffer: Buffer
   bytes = 0
+  /** Changes and conditions. */
   count = 0
 
-  /** @param spare memory that nobody else uses until this batch is done with */
-  constructor(spare: Buffer | undefined) {
+  constructor() {
+    // Taken for as long as it is being filled: the caller's iterable, getters and encoders may start another batch meanwhile.
     this.buffer = spare ?? Buffer.allocUnsafeSlow(4096)
+    spare = undefined
   }
 
-  /** @throws TypeError, SealogError ERR_SEALOG_KEY_TOO_LARGE; the batch is then of no use */
-  append<V>(keys: KeyCodec, values: ValueCodec<V>, operation: BatchOperation<V, unknown>): void {
-    // Callers without types pass anything.
-    const given: unknown = operation
-    if (typeof given !== 'object' || given === null) throw new TypeError('A batch operation must be an object')
-    const type: string = operation.type
-    if (type !== 'put' && type !== 'del') throw new TypeError("A batch operation's type must be 'put' or 'del'")
-    const at = this.bytes
-    this.#grow(at + headBytes + keyRoomBytes)
-    const keyAt = at + headBytes
-    const keyEnd = keyAt + keys.encodeKey(operation.key, this.buffer, keyAt)
-    let end = keyEnd
-    if (operation.type === 'put') {
-      const encoded = values.encodeInto(this.buffer, keyEnd, operation.value)
-      if (typeof encoded === 'number') {
-        end = encoded
-      } else {
-        end = keyEnd + encoded.length
-        this.#grow(end)
-        this.buffer.set(encoded, keyEnd)
-      }
+  /** The memory may be used by the next batch. */
+  release(): void {
+    if (this.buffer.length <= spareBytesMax) spare = this.buffer
+  }
+
+  /** @param expires Unix milliseconds @throws TypeError, SealogError ERR_SEALOG_KEY_TOO_LARGE; the batch is then of no use */
+  put<V>(keyspace: Keyspace<V>, key: unknown, value: V, expires: number | undefined): void {
+    const keyEnd = this.#putKey(keyspace, key)
+    const valueAt = keyEnd + (expires === undefined ? 0 : timeBytes)
+    this.#grow(valueAt)
+    if (expires !== undefined) this.buffer.writeBigUInt64LE(BigInt(expires), keyEnd)
+    const encoded = keyspace.values.encodeInto(this.buffer, valueAt, value)
+    let end: number
+    if (typeof encoded === 'number') {
+      end = encoded
+    } else {
+      end = valueAt + encoded.length
+      this.#grow(end)
+      this.buffer.set(encoded, valueAt)
     }
-    putHead(
-      this.buffer,
-      at,
-      type === 'put' ? BatchOp.Put : BatchOp.Del,
-      layoutConstants.kTreeUser,
-      keyEnd - keyAt,
-      end - keyEnd,
-    )
+    this.#add(expires === undefined ? BatchOp.Put : BatchOp.PutExpiring, keyspace.tree, keyEnd, end)
+  }
+
+  del(keyspace: Keyspace, key: unknown): void {
+    const end = this.#putKey(keyspace, key)
+    this.#add(BatchOp.Del, keyspace.tree, end, end)
+  }
+
+  /** The entry has this version; 0: there is none. */
+  check(keyspace: Keyspace, key: unknown, version: number): void {
+    this.#checkAt(keyspace.tree, this.#putKey(keyspace, key), version)
+  }
+
+  /** The same four with bytes: of whole keys, and of values. */
+  putBytes(tree: number, key: Uint8Array, value: Uint8Array, expires?: number): void {
+    const keyEnd = this.#setKey(key)
+    const valueAt = keyEnd + (expires === undefined ? 0 : timeBytes)
+    this.#grow(valueAt + value.length)
+    if (expires !== undefined) this.buffer.writeBigUInt64LE(BigInt(expires), keyEnd)
+    this.buffer.set(value, valueAt)
+    this.#add(expires === undefined ? BatchOp.Put : BatchOp.PutExpiring, tree, keyEnd, valueAt + value.length)
+  }
+
+  delBytes(tree: number, key: Uint8Array): void {
+    const end = this.#setKey(key)
+    this.#add(BatchOp.Del, tree, end, end)
+  }
+
+  checkBytes(tree: number, key: Uint8Array, version: number): void {
+    this.#checkAt(tree, this.#setKey(key), version)
+  }
+
+  /** The range has so many entries, none of them written after `version`. */
+  checkRange(tree: number, { low, high, flags }: Bounds, version: number, count: number): void {
+    const keyEnd = this.#setKey(low)
+    const end = keyEnd + rangeHeadBytes + high.length
+    this.#grow(end)
+    this.buffer.writeBigUInt64LE(BigInt(version), keyEnd)
+    this.buffer.writeBigUInt64LE(BigInt(count), keyEnd + 8)
+    this.buffer[keyEnd + 16] = flags
+    this.buffer.set(high, keyEnd + rangeHeadBytes)
+    this.#add(BatchOp.CheckRange, tree, keyEnd, end)
+  }
+
+  #putKey(keyspace: Keyspace, key: unknown): number {
+    const at = this.bytes + headBytes
+    this.#grow(at + layoutConstants.kSpaceIdBytes + keyRoomBytes)
+    return keyspace.putWhole(key, this.buffer, at)
+  }
+
+  #setKey(key: Uint8Array): number {
+    const at = this.bytes + headBytes
+    this.#grow(at + key.length)
+    this.buffer.set(key, at)
+    return at + key.length
+  }
+
+  #checkAt(tree: number, keyEnd: number, version: number): void {
+    this.#grow(keyEnd + 8)
+    this.buffer.writeBigUInt64LE(BigInt(version), keyEnd)
+    this.#add(BatchOp.Check, tree, keyEnd, keyEnd + 8)
+  }
+
+  /** Writes the head of what has been put behind it. */
+  #add(op: number, tree: number, keyEnd: number, end: number): void {
+    const at = this.bytes
+    this.buffer[at] = op
+    this.buffer[at + 1] = tree
+    this.buffer.writeUInt16LE(keyEnd - at - headBytes, at + 2)
+    this.buffer.writeUInt32LE(end - keyEnd, at + 4)
     this.bytes = end
     this.count++
   }
@@ -73,7 +131,7 @@ export class PackedBatch {
   #grow(needed: number): void {
     if (needed <= this.buffer.length) return
     const grown = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, needed))
-    this.buffer.copy(grown)
+    this.buffer.copy(grown, 0, 0, this.buffer.length)
     this.buffer = grown
   }
 }

@@ -23,6 +23,9 @@ export type SealogErrorCode =
   | 'ERR_SEALOG_PERMISSION'
   | 'ERR_SEALOG_UNSUPPORTED'
   | 'ERR_SEALOG_ABSENT'
+  | 'ERR_SEALOG_CONFLICT'
+  | 'ERR_SEALOG_TRANSACTION'
+  | 'ERR_SEALOG_OVERFLOW'
   | 'ERR_SEALOG_INTERNAL'
 
 /** Where and why, as far as it is known. */

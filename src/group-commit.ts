@@ -30,18 +30,13 @@ export class GroupCommit {
     this.#session = session
   }
 
-  /** The promise for what has just been written. */
+  /** Resolves when everything written so far is durable. */
   join(): Promise<void> {
     if (this.#gathering === undefined) {
       this.#gathering = newGroup()
       if (this.#inFlight === undefined) queueMicrotask(this.#commit)
     }
     return this.#gathering.promise
-  }
-
-  /** Resolves when everything written so far is durable. */
-  settled(): Promise<void> {
-    return this.#gathering?.promise ?? this.#inFlight?.promise ?? this.join()
   }
 
   /** The store was closed: what was gathered is durable, or `error` says why not. */

@@ -1,8 +1,12 @@
 import type { Key } from './codec/keys.ts'
 import { Meta, viewOf } from './engine/buffers.ts'
-import { RangeFlag } from './engine/engine.ts'
+import { RangeFlag, Space } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
+import type { Keyspace } from './keyspace.ts'
+import { layoutConstants } from './layout/constants.ts'
+import { warnOfLeak } from './leak.ts'
 import { keyAreaBytes, type NativeSession } from './native-session.ts'
+import { Rows } from './rows.ts'
 
 /** Which keys, in which order, how many. Without bounds: all. */
 export interface RangeOptions<K = Key> {
@@ -16,9 +20,13 @@ export interface RangeOptions<K = Key> {
   readonly reverse?: boolean
   /** At most so many entries. */
   readonly limit?: number
+  /** Behind the first so many entries: by the index's counts, without reading them. */
+  readonly offset?: number
+  /** Once it is aborted, the next step of an iterator throws its reason. */
+  readonly signal?: AbortSignal
 }
 
-const rangeOptionNames: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit']
+const rangeOptionNames: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit', 'offset', 'signal']
 
 /** Encoded bounds, and the flags that say how to take them. */
 export interface Bounds {
@@ -33,7 +41,7 @@ const empty = new Uint8Array(0)
  * Checks range options and encodes their bounds.
  * @throws TypeError, RangeError, SealogError ERR_SEALOG_KEY_TOO_LARGE
  */
-export function encodeBounds(session: NativeSession, options: RangeOptions<unknown>): Bounds {
+export function encodeBounds(keyspace: Keyspace, options: RangeOptions<unknown>): Bounds {
   if (typeof options !== 'object' || (options as unknown) === null)
     throw new TypeError('Range options must be an object')
   for (const name of Object.keys(options)) {
@@ -46,8 +54,12 @@ export function encodeBounds(session: NativeSession, options: RangeOptions<unkno
   if (options.reverse !== undefined && typeof options.reverse !== 'boolean') {
     throw new TypeError("Range option 'reverse' must be a boolean")
   }
+  if (options.signal !== undefined && !((options.signal as unknown) instanceof AbortSignal)) {
+    throw new TypeError("Range option 'signal' must be an AbortSignal")
+  }
+  const { session, keys } = keyspace
   const encode = (key: unknown): Uint8Array =>
-    Uint8Array.prototype.slice.call(session.write, 0, session.keys.encodeKey(key, session.write, 0))
+    Uint8Array.prototype.slice.call(session.write, 0, keys.encodeKey(key, session.write, 0))
 
   let low: Uint8Array = empty
   let high: Uint8Array = empty
@@ -66,7 +78,7 @@ export function encodeBounds(session: NativeSession, options: RangeOptions<unkno
     flags |= RangeFlag.HasHigh | RangeFlag.HighInclusive
   }
   if (options.prefix !== undefined) {
-    const { lowBytes, highBytes } = session.keys.encodePrefix(options.prefix, session.write, 0)
+    const { lowBytes, highBytes } = keys.encodePrefix(options.prefix, session.write, 0)
     const prefixLow = Uint8Array.prototype.slice.call(session.write, 0, lowBytes)
     const prefixHigh = Uint8Array.prototype.slice.call(session.write, lowBytes, lowBytes + (highBytes ?? 0))
     // The narrower of the two on each side.
@@ -79,17 +91,33 @@ export function encodeBounds(session: NativeSession, options: RangeOptions<unkno
       flags = (flags | RangeFlag.HasHigh) & ~RangeFlag.HighInclusive
     }
   }
-  return { low, high, flags }
+  return withHead(keyspace.head, { low, high, flags })
+}
+
+/** Bounds among the keys of a namespace as bounds among those of all. */
+function withHead(head: Uint8Array, { low, high, flags }: Bounds): Bounds {
+  if (head.length === 0) return { low, high, flags }
+  if (flags & RangeFlag.HasHigh) return { low: Buffer.concat([head, low]), high: Buffer.concat([head, high]), flags }
+  const next = Buffer.from(head)
+  next.writeUInt32BE(next.readUInt32BE() + 1)
+  return { low: Buffer.concat([head, low]), high: next, flags: flags | RangeFlag.HasHigh }
 }
 
 /** @throws RangeError for what is no count */
 export function checkLimit(limit: unknown): number {
-  if (limit === undefined) return Infinity
-  if (typeof limit !== 'number') throw new TypeError("Range option 'limit' must be a number")
-  if (limit === Infinity) return limit
-  if (!Number.isSafeInteger(limit) || limit < 0)
-    throw new RangeError("Range option 'limit' must be a count, or Infinity")
-  return limit
+  if (limit === undefined || limit === Infinity) return Infinity
+  return checkCount('limit', limit)
+}
+
+/** @throws RangeError for what is no count */
+export function checkOffset(offset: unknown): number {
+  return offset === undefined ? 0 : checkCount('offset', offset)
+}
+
+function checkCount(name: string, value: unknown): number {
+  if (typeof value !== 'number') throw new TypeError(`Range option '${name}' must be a number`)
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`Range option '${name}' must be a count`)
+  return value
 }
 
 /** Puts bounds where native looks for them. */
@@ -109,15 +137,32 @@ const spareBlocks: Buffer[] = []
 interface Held {
   readonly session: NativeSession
   snapshot: number
+  /** Whose snapshot it is: an iterator's own, or that of the Snapshot it reads from. */
+  readonly borrowed: boolean
 }
 
 function release(held: Held): void {
-  if (held.snapshot !== 0 && !held.session.closed)
+  if (held.snapshot !== 0 && !held.borrowed && !held.session.closed)
     held.session.engine.releaseSnapshot(held.session.handle, held.snapshot)
   held.snapshot = 0
 }
 
-const forgotten = new FinalizationRegistry<Held>(release)
+const forgotten = new FinalizationRegistry<Held>((held) => {
+  if (held.snapshot !== 0 && !held.session.closed) warnOfLeak('An iterator was neither run to its end nor closed')
+  release(held)
+})
+
+/** What is read, from where, and what of it. */
+export interface RangeRequest {
+  readonly keyspace: Keyspace
+  readonly bounds: Bounds
+  readonly limit: number
+  readonly offset: number
+  readonly noValues: boolean
+  /** 0: the newest state, kept for as long as the iterator runs. */
+  readonly snapshot: number
+  readonly signal?: AbortSignal | undefined
+}
 
 /** How an entry is turned into what the caller iterates over. */
 export type TakeEntry<T> = (
@@ -133,7 +178,7 @@ export type TakeEntry<T> = (
  * Iterates over a consistent snapshot of a range: what is written while it runs does not show. The snapshot holds superseded space, so
  * run an iterator to its end or leave its loop; both release it, as does garbage collection in the end.
  */
-export class RangeIterator<T> implements IterableIterator<T> {
+export class RangeIterator<T> extends Rows<T> {
   readonly #held: Held
   readonly #take: TakeEntry<T>
   readonly #noValues: boolean
@@ -144,21 +189,29 @@ export class RangeIterator<T> implements IterableIterator<T> {
   #at = 0
   #entries = 0
   #done = false
+  #skip: number
+  readonly #space: number
+  readonly #signal: AbortSignal | undefined
 
-  constructor(session: NativeSession, bounds: Bounds, limit: number, noValues: boolean, take: TakeEntry<T>) {
-    this.#held = { session, snapshot: 0 }
-    this.#bounds = bounds
-    this.#left = limit
-    this.#noValues = noValues
+  constructor(request: RangeRequest, take: TakeEntry<T>) {
+    super()
+    const { keyspace, snapshot } = request
+    this.#held = { session: keyspace.session, snapshot, borrowed: snapshot !== 0 }
+    this.#space = keyspace.code
+    this.#bounds = request.bounds
+    this.#left = request.limit
+    this.#skip = request.offset
+    this.#noValues = request.noValues
+    this.#signal = request.signal
     this.#take = take
-    forgotten.register(this, this.#held, this.#held)
-  }
-
-  [Symbol.iterator](): this {
-    return this
+    if (snapshot === 0) forgotten.register(this, this.#held, this.#held)
   }
 
   next(): IteratorResult<T, undefined> {
+    if (this.#signal?.aborted) {
+      this.return()
+      this.#signal.throwIfAborted()
+    }
     if (this.#left <= 0) return this.return()
     if (this.#entries === 0 && (this.#done || !this.#fill())) return this.return()
     try {
@@ -203,10 +256,6 @@ export class RangeIterator<T> implements IterableIterator<T> {
     return { done: true, value: undefined }
   }
 
-  [Symbol.dispose](): void {
-    this.return()
-  }
-
   /** Reads the next block; false if there is nothing more. */
   #fill(): boolean {
     const { session } = this.#held
@@ -220,12 +269,25 @@ export class RangeIterator<T> implements IterableIterator<T> {
     const { engine, handle, meta } = session
     const allFlags = flags | (this.#noValues ? RangeFlag.NoValues : 0)
     const limit = Math.min(this.#left, blockEntriesMax)
-    const answer = engine.rangeFill(handle, this.#held.snapshot, low.length, high.length, allFlags, limit, this.#block)
+    const { snapshot: from } = this.#held
+    const skip = this.#skip
+    const answer = engine.rangeFill(
+      handle,
+      from,
+      low.length,
+      high.length,
+      allFlags,
+      limit,
+      this.#block,
+      this.#space,
+      skip,
+    )
     if (answer < 0) {
       const error = session.failure(answer)
       this.return()
       throw error
     }
+    this.#skip = 0
     this.#done = meta[Meta.RangeDone] === 1
     this.#entries = answer
     this.#at = 0
@@ -269,12 +331,11 @@ export class RangeIterator<T> implements IterableIterator<T> {
     const keyBytes = keyEnd - keyStart
     const own = Buffer.allocUnsafeSlow(keyBytes + valueBytes)
     block.copy(own, 0, keyStart, keyEnd)
-    own.copy(session.write, 0, 0, keyBytes)
+    // The key without what is before it, which native puts there.
+    const headBytes = this.#space === Space.User ? 0 : layoutConstants.kSpaceIdBytes
+    own.copy(session.write, 0, headBytes, keyBytes)
     const value = viewOf(own, keyBytes, valueBytes)
-    const answer =
-      snapshot !== 0
-        ? engine.snapshotGetInto(handle, snapshot, keyBytes, value)
-        : engine.getInto(handle, keyBytes, value, 0)
+    const answer = engine.getInto(handle, keyBytes - headBytes, value, this.#space, snapshot)
     if (answer !== valueBytes) throw session.failure(answer < 0 ? answer : -Status.Corrupt)
     return this.#take(own, 0, keyBytes, keyBytes, keyBytes + valueBytes, version)
   }

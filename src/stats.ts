@@ -51,6 +51,8 @@ export interface StoreStats {
     readonly oldest: number
     readonly snapshots: number
     readonly epoch: number
+    /** The snapshot, or the iterator's, that has been there longest: its commit, and for how long. 0: none. */
+    readonly oldestSnapshot: { readonly version: number; readonly ageMs: number }
   }
   /** Prefaulting: how far it has come, in the domains where it is done. */
   readonly populate: { readonly bytes: number; readonly complete: boolean }
@@ -92,7 +94,13 @@ export function readStats(engine: Engine, handle: Handle): StoreStats | undefine
       nodesCopied: n.nodesCopied,
     },
     checkpoints: { count: n.checkpoints, nodes: n.checkpointNodes },
-    pins: { waiting: n.waiting, oldest: n.oldestPin, snapshots: n.snapshots, epoch: n.epoch },
+    pins: {
+      waiting: n.waiting,
+      oldest: n.oldestPin,
+      snapshots: n.snapshots,
+      epoch: n.epoch,
+      oldestSnapshot: { version: n.oldestSnapshotLsn, ageMs: n.oldestSnapshotMs },
+    },
     populate: { bytes: n.populatedBytes, complete: n.populateComplete === 1 },
     faults: { minor: n.minorFaults, major: n.majorFaults },
   }

@@ -1,34 +1,25 @@
-import { type BatchOperation, PackedBatch, packPut } from './batch.ts'
-import type { Key } from './codec/keys.ts'
-import { valueCodec, type StructureStore, type ValueCodec } from './codec/values.ts'
-import { Meta } from './engine/buffers.ts'
-import { type Domain, type Engine, type Handle, type RegionInfo, WriteFlag } from './engine/engine.ts'
+import { Catalogue, checkName } from './catalogue.ts'
+import { ChangeFeed } from './change-feed.ts'
+import { keyCodec, type Key } from './codec/keys.ts'
+import { valueCodec, type ValueCodec } from './codec/values.ts'
+import { assertExpires, type Core } from './core.ts'
+import type { Domain, Engine, Handle, RegionInfo } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
+import { SealogError } from './errors.ts'
 import { GroupCommit } from './group-commit.ts'
+import { Janitor } from './janitor.ts'
+import { Keyspace } from './keyspace.ts'
 import { layoutConstants } from './layout/constants.ts'
-import { keyAreaBytes, NativeSession } from './native-session.ts'
-import {
-  type Bounds,
-  checkLimit,
-  encodeBounds,
-  placeBounds,
-  RangeIterator,
-  type RangeOptions,
-  type TakeEntry,
-} from './range.ts'
+import { agreedEncoding, checkNamespaceOptions, type NamespaceOptions, recordOf } from './namespace-options.ts'
+import { Namespace } from './namespace.ts'
+import { NativeSession } from './native-session.ts'
 import type { RecoveredStore, RecoveryReport, SealReport } from './recovery/recover.ts'
+import { Snapshot, SnapshotRef } from './snapshot.ts'
 import { readStats, type StoreStats } from './stats.ts'
-
-export interface Entry<V = unknown, K = Key> {
-  readonly key: K
-  readonly value: V
-}
-
-/** A value with the sequence number of the commit that wrote it: greater for later commits, not consecutive. */
-export interface VersionedValue<V = unknown> {
-  readonly value: V
-  readonly version: number
-}
+import { structureStore } from './structure-store.ts'
+import { Table } from './table.ts'
+import { runTransaction, runTransactionSync, type Transaction, type TransactionOptions } from './transaction.ts'
+import { WriteGate } from './write-gate.ts'
 
 /** The seal as it is now, with how far prefaulting has come. */
 export interface StoreSeal extends SealReport {
@@ -40,50 +31,54 @@ const abandoned = new FinalizationRegistry<{ engine: Engine; handle: Handle }>((
   engine.closeStore(handle)
 })
 
-/** A larger buffer is not kept for the next batch. */
-const spareOpsBytesMax = 4 * 2 ** 20
-
-// eslint-disable-next-line @typescript-eslint/require-await
-async function rejected(error: unknown): Promise<never> {
-  throw error
-}
-
 /**
- * An open store. Synchronous writes are durable when they return; written with a promise, they are visible at once and durable when it
- * resolves. What durable means depends on {@link Store.persistence}. Reads are always synchronous and return copies.
- *
- * Every method throws (or rejects with) SealogError ERR_SEALOG_CLOSED after close, TypeError for what is no key, ERR_SEALOG_CORRUPT
- * or ERR_SEALOG_MEDIA where the file is damaged; writes also ERR_SEALOG_FULL, _READONLY, _KEY_TOO_LARGE, _VALUE_TOO_LARGE and, once a
- * durable write has failed, _POISONED.
+ * An open store: itself the default namespace, and all that belongs to the whole. What a completed write survives depends on
+ * {@link Store.persistence}.
  */
-export class Store<V = unknown, K = Key> {
-  readonly #session: NativeSession
-  readonly #values: ValueCodec<V>
-  readonly #commits: GroupCommit
+export class Store<V = unknown, K = Key> extends Table<V, K> {
+  readonly #core: Core
+  readonly #keyspace: Keyspace<V>
+  /** Those that were asked for, by name. */
+  readonly #namespaces = new Map<string, Namespace<never, never>>()
   readonly #info: RegionInfo
   readonly #seal: SealReport
   readonly #recovery: RecoveryReport
-  #spareOps: Buffer | undefined
 
   /** For open and openAsync. */
   constructor(engine: Engine, path: string, recovered: RecoveredStore) {
-    const { handle } = recovered
-    this.#session = new NativeSession(engine, handle, path, recovered.keys)
-    this.#values = valueCodec(recovered.encoding, this.#structures()) as ValueCodec<V>
-    this.#commits = new GroupCommit(this.#session)
-    this.#info = recovered.info
+    const { handle, info, superblock } = recovered
+    const session = new NativeSession(engine, handle, path)
+    const commits = new GroupCommit(session)
+    const catalogue = new Catalogue(session)
+    const core: Core = {
+      session,
+      commits,
+      catalogue,
+      gate: new WriteGate(),
+      feed: new ChangeFeed(),
+      janitor: new Janitor(session, commits, catalogue),
+      expires: (superblock.featuresIncompat & BigInt(layoutConstants.kFeatureExpiry)) !== 0n,
+    }
+    const values = valueCodec(recovered.encoding, structureStore(session, 0)) as ValueCodec<V>
+    const keyspace = new Keyspace<V>(session, { keys: keyCodec(recovered.keys), values }, 0)
+    super(core, keyspace)
+    this.#core = core
+    this.#keyspace = keyspace
+    this.#info = info
     this.#seal = recovered.seal
     this.#recovery = recovered.recovery
-    abandoned.register(this, { engine, handle }, this)
+    // What is used of the store keeps it open: a namespace, a snapshot, an iterator.
+    abandoned.register(session, { engine, handle }, session)
+    if (!info.readOnly) core.janitor.start()
   }
 
   /** Of the store file. */
   get path(): string {
-    return this.#session.path
+    return this.#core.session.path
   }
 
   get closed(): boolean {
-    return this.#session.closed
+    return this.#core.session.closed
   }
 
   /** The persistence domain, as detected: what a completed write survives. docs/durability.md has the table. */
@@ -98,7 +93,7 @@ export class Store<V = unknown, K = Key> {
 
   /** The state of the block map, as found at open, and of prefaulting, as it is now. */
   get seal(): StoreSeal {
-    const populated = readStats(this.#session.engine, this.#session.handle)?.populate.complete === true
+    const populated = readStats(this.#core.session.engine, this.#core.session.handle)?.populate.complete === true
     const best = this.#seal.enforced ? 'pinned' : 'populated'
     const level = populated && this.#seal.level === 'sealed' ? best : this.#seal.level
     return { ...this.#seal, level, populated }
@@ -109,135 +104,76 @@ export class Store<V = unknown, K = Key> {
     return { ...this.#recovery }
   }
 
-  // --- writes ---------------------------------------------------------------------------------------------------------
+  // --- namespaces, snapshots, transactions ------------------------------------------------------------------------------
 
-  /** Writes an entry, replacing what the key had. Durable on return. */
-  putSync(key: K, value: V): void {
-    this.#write(key, value, 0)
-  }
-
-  /** Writes an entry: visible at once, durable when the promise resolves. Writes of one turn of the event loop share a commit. */
-  put(key: K, value: V): Promise<void> {
-    return this.#promised(() => {
-      this.#write(key, value, WriteFlag.Deferred)
-    })
-  }
-
-  /** Removes an entry. Durable on return. @returns whether there was one */
-  removeSync(key: K): boolean {
-    return this.#remove(key, 0)
-  }
-
-  /** Removes an entry: invisible at once, durable when the promise resolves. @returns whether there was one */
-  async remove(key: K): Promise<boolean> {
-    const removed = this.#remove(key, WriteFlag.Deferred)
-    // Absent perhaps only by a remove that is not durable yet: then this one waits for it.
-    await (removed ? this.#commits.join() : this.#commits.settled())
-    return removed
-  }
-
-  /** Makes all changes, or none, in order: of two changes of a key the last one counts. Durable on return. */
-  batchSync(operations: Iterable<BatchOperation<V, K>>): void {
-    this.#batch(operations, 0)
-  }
-
-  /** As batchSync: visible at once as a whole, durable when the promise resolves. */
-  batch(operations: Iterable<BatchOperation<V, K>>): Promise<void> {
-    return this.#promised(() => {
-      this.#batch(operations, WriteFlag.Deferred)
-    })
-  }
-
-  /** Resolves when everything written so far is durable. */
-  flush(): Promise<void> {
-    return this.#promised(
-      () => {
-        this.#session.assertOpen()
-      },
-      () => this.#commits.settled(),
-    )
-  }
-
-  // --- reads ----------------------------------------------------------------------------------------------------------
-
-  /** The value of a key; undefined if there is none. */
-  get(key: K): V | undefined {
-    if (this.#values.name === 'binary') return this.getBinary(key) as V | undefined
-    return this.#session.read(key, false, this.#decode)
-  }
-
-  /** The stored bytes of a value, whatever the encoding: a copy that is the caller's. */
-  getBinary(key: K): Buffer | undefined {
-    const session = this.#session
-    return session.read(key, false, (buffer, start, end) => session.keepRead(buffer, start, end))
-  }
-
-  /** The value with its version. */
-  getEntry(key: K): VersionedValue<V> | undefined {
-    const session = this.#session
-    return session.read(key, true, (buffer, start, end) => {
-      const version = session.meta[Meta.Version] ?? 0
-      return { value: this.#decode(buffer, start, end), version }
-    })
-  }
-
-  /** The values of several keys, in their order. */
-  getMany(keys: Iterable<K>): (V | undefined)[] {
-    this.#session.assertOpen()
-    return Array.from(keys, (key) => this.get(key))
-  }
-
-  /** Whether there is an entry. */
-  has(key: K): boolean {
-    const { engine, handle } = this.#session
-    const answer = this.#session.withKey(key, (k) => engine.has(handle, k))
-    if (answer < 0) throw this.#session.failure(answer)
-    return answer === 1
-  }
-
-  /** Entries in key order, from a consistent snapshot: {@link RangeIterator}. */
-  range(options: RangeOptions<K> = {}): RangeIterator<Entry<V, K>> {
-    return this.#iterate(options, false, (block, keyStart, keyEnd, valueStart, valueEnd) => ({
-      key: this.#session.keys.decodeKey(block, keyStart, keyEnd) as K,
-      value: this.#values.decode(block, valueStart, valueEnd),
-    }))
-  }
-
-  /** Keys in order, from a consistent snapshot. */
-  keys(options: RangeOptions<K> = {}): RangeIterator<K> {
-    return this.#iterate(options, true, (block, start, end) => this.#session.keys.decodeKey(block, start, end) as K)
-  }
-
-  /** Values in the order of their keys, from a consistent snapshot. */
-  values(options: RangeOptions<K> = {}): RangeIterator<V> {
-    return this.#iterate(options, false, (block, _keyStart, _keyEnd, start, end) =>
-      this.#values.decode(block, start, end),
-    )
-  }
-
-  [Symbol.iterator](): RangeIterator<Entry<V, K>> {
-    return this.range()
-  }
-
-  /** How many entries a range has: by the index's counts, without reading them. */
-  count(options: RangeOptions<K> = {}): number {
-    const session = this.#session
+  /**
+   * A named part of the store, made if it is not there (unless the store is read-only). Its options are recorded; later they may be left
+   * out, and must agree if they are given. The same object for the same name.
+   * @throws TypeError for options that differ from the recorded ones; SealogError ERR_SEALOG_ABSENT in a read-only store
+   */
+  namespace<V2 = unknown, K2 = Key>(name: string, options: NamespaceOptions<V2> = {}): Namespace<V2, K2> {
+    const { session, catalogue, gate } = this.#core
     session.assertOpen()
-    const limit = checkLimit(options.limit)
-    const { low, high, flags } = encodeBounds(session, options)
-    placeBounds(session, low, high)
-    const answer = session.engine.count(session.handle, low.length, high.length, flags)
-    if (answer < 0) throw session.failure(answer)
-    return Math.min(answer, limit)
+    checkNamespaceOptions(options)
+    const open = this.#namespaces.get(checkName(name))
+    let current = open?.current ?? catalogue.find(name)
+    if (current === undefined) {
+      if (this.#info.readOnly) {
+        const message = `There is no namespace '${name}'; open the store without readOnly to make it`
+        throw new SealogError('ERR_SEALOG_ABSENT', message, { path: this.path })
+      }
+      gate.assertOutside()
+      if (options.ttl !== undefined) assertExpires(this.#core)
+      current = catalogue.create(name, recordOf(options))
+    }
+    const { record } = current
+    const encoding = agreedEncoding(name, record, options)
+    if (open !== undefined) return open
+    const codecs = {
+      keys: keyCodec(record.keys),
+      values: valueCodec(encoding, structureStore(session, record.born)) as ValueCodec<V2>,
+      ttlMs: record.ttlMs,
+    }
+    const keyspace = new Keyspace<V2>(session, codecs, record.id)
+    const namespace = new Namespace<V2, K2>(this.#core, keyspace, name, current, () => this.#namespaces.delete(name))
+    this.#namespaces.set(name, namespace as unknown as Namespace<never, never>)
+    return namespace
+  }
+
+  /** The names of all namespaces but the default one, in order. */
+  namespaces(): string[] {
+    return this.#core.catalogue.names()
+  }
+
+  /** The store as it is now, to read from whatever is written meanwhile. In constant time. Release it. */
+  snapshot(): Snapshot<V, K> {
+    const ref = new SnapshotRef(this.#core.session)
+    return new Snapshot<V, K>(this.#core, this.#keyspace, ref)
+  }
+
+  /** Runs a transaction; durable on return: {@link runTransactionSync}. */
+  transactionSync<T>(callback: (tx: Transaction<V, K>) => T): T {
+    return runTransactionSync(this.#core, this.#keyspace, callback)
+  }
+
+  /** Runs an optimistic transaction, again after a conflict; durable when the promise resolves: {@link runTransaction}. */
+  transaction<T>(callback: (tx: Transaction<V, K>) => Promise<T> | T, options: TransactionOptions = {}): Promise<T> {
+    return runTransaction(this.#core, this.#keyspace, callback, options)
   }
 
   // --- the store itself -------------------------------------------------------------------------------------------------
 
+  /** Resolves when everything written so far is durable. */
+  async flush(): Promise<void> {
+    this.#core.session.assertOpen()
+    await this.#core.commits.join()
+  }
+
   /** Figures since open; docs/performance.md says how to read them. */
   stats(): StoreStats {
-    this.#session.assertOpen()
-    const stats = readStats(this.#session.engine, this.#session.handle)
-    if (stats === undefined) throw this.#session.failure(-Status.Closed)
+    this.#core.session.assertOpen()
+    const stats = readStats(this.#core.session.engine, this.#core.session.handle)
+    if (stats === undefined) throw this.#core.session.failure(-Status.Closed)
     return stats
   }
 
@@ -246,14 +182,16 @@ export class Store<V = unknown, K = Key> {
    * @throws SealogError if the last writes could not be made durable; the store is closed all the same
    */
   close(): void {
-    const session = this.#session
+    const session = this.#core.session
     if (session.closed) return
     session.markClosed()
-    abandoned.unregister(this)
+    abandoned.unregister(session)
+    this.#core.janitor.stop()
     const answer = session.engine.closeStore(session.handle)
     const failure = answer < 0 ? session.engine.lastError() : null
     const error = answer < 0 ? errorFromStatus(-answer, failure, { path: session.path }) : undefined
-    this.#commits.close(error)
+    this.#core.commits.close(error)
+    this.#core.feed.close()
     if (error) throw error
   }
 
@@ -266,89 +204,6 @@ export class Store<V = unknown, K = Key> {
       if (!this.closed && !this.#info.readOnly) await this.flush()
     } finally {
       this.close()
-    }
-  }
-
-  // --- inside -------------------------------------------------------------------------------------------------------------
-
-  readonly #decode = (buffer: Buffer, start: number, end: number): V => this.#values.decode(buffer, start, end)
-
-  #promised(write: () => void, then = (): Promise<void> => this.#commits.join()): Promise<void> {
-    try {
-      write()
-      return then()
-    } catch (error) {
-      return rejected(error)
-    }
-  }
-
-  #write(key: K, value: V, flags: number): void {
-    const session = this.#session
-    session.assertOpen()
-    const { engine, handle, write } = session
-    const end = this.#values.encodeInto(write, keyAreaBytes, value)
-    const answer = session.withKey(
-      key,
-      typeof end === 'number'
-        ? (k) => engine.put(handle, k, keyAreaBytes, end, flags)
-        : (k) => engine.putValue(handle, k, end, flags),
-    )
-    if (answer < 0) throw session.failure(answer)
-  }
-
-  #remove(key: K, flags: number): boolean {
-    const session = this.#session
-    const { engine, handle } = session
-    const answer = session.withKey(key, (k) => engine.remove(handle, k, flags))
-    if (answer < 0) throw session.failure(answer)
-    return answer > 0
-  }
-
-  #batch(operations: Iterable<BatchOperation<V, K>>, flags: number): void {
-    const session = this.#session
-    session.assertOpen()
-    // Taken for as long as it is being filled: the caller's iterable, getters and encoders may start another batch meanwhile.
-    const packed = new PackedBatch(this.#spareOps)
-    this.#spareOps = undefined
-    for (const operation of operations) packed.append(session.keys, this.#values, operation)
-    if (packed.count > 0) {
-      const answer = session.engine.batch(session.handle, packed.buffer, packed.bytes, packed.count, flags)
-      if (answer < 0) throw session.failure(answer)
-    }
-    if (packed.buffer.length <= spareOpsBytesMax) this.#spareOps = packed.buffer
-  }
-
-  #iterate<T>(options: RangeOptions<K>, noValues: boolean, take: TakeEntry<T>): RangeIterator<T> {
-    this.#session.assertOpen()
-    const limit = checkLimit(options.limit)
-    const bounds: Bounds = encodeBounds(this.#session, options)
-    return new RangeIterator(this.#session, bounds, limit, noValues, take)
-  }
-
-  /**
-   * msgpackr's shared structures live in the system tree, written before the value that first needs them. Loaded in the middle of a
-   * decode, so into a buffer of their own.
-   */
-  #structures(): StructureStore {
-    const { engine, handle } = this.#session
-    const key = Buffer.from('msgpackr/structures')
-    return {
-      load: () => {
-        for (let bytes = 4096; ;) {
-          const own = Buffer.allocUnsafeSlow(bytes)
-          key.copy(this.#session.write)
-          const answer = engine.getInto(handle, key.length, own, layoutConstants.kTreeSystem)
-          if (answer >= 0) return own.subarray(0, answer)
-          if (answer === -Status.NotFound) return undefined
-          if (answer !== -Status.ValueOutside) throw this.#session.failure(answer)
-          bytes = this.#session.meta[Meta.ValueBytes] ?? bytes * 2
-        }
-      },
-      save: (value) => {
-        const op = packPut(layoutConstants.kTreeSystem, key, value)
-        const answer = engine.batch(handle, op, op.length, 1, 0)
-        if (answer < 0) throw this.#session.failure(answer)
-      },
     }
   }
 }

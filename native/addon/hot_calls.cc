@@ -24,6 +24,14 @@ Status CheckStringKey(uint32_t codec, const uint8_t* key, size_t bytes) {
   return Status::kOk;
 }
 
+// Which keys a call is about: 0 the default namespace, 1 the system's tree, otherwise 4 * id + key codec of a
+// namespace.
+struct Space {
+  uint32_t tree = kTreeUser;
+  uint32_t id = 0;  // in front of each key, if not 0
+  uint32_t codec = 0;
+};
+
 // The arguments of one call: its entry with a running store, and a key.
 class HotCall {
  public:
@@ -48,17 +56,36 @@ class HotCall {
   bool Flags(size_t i, int32_t* out) const { return napi_get_value_int32(env_, args_[i], out) == napi_ok; }
   bool Buffer(size_t i, Bytes* out) const { return GetBytes(env_, args_[i], out); }
 
-  Status Key(size_t i, Bytes* key) {
+  bool SpaceAt(size_t i, Space* space) const {
+    constexpr int64_t kSystem = 1, kFirstNamespace = 4;
+    int64_t n = 0;
+    if (!Integer(i, INT64_C(4) * UINT32_MAX + 3, &n)) return false;
+    *space = {kTreeUser, 0, entry_->key_codec};
+    if (n == kSystem) space->tree = kTreeSystem;
+    if (n >= kFirstNamespace) *space = {kTreeSpaces, static_cast<uint32_t>(n / 4), static_cast<uint32_t>(n % 4)};
+    return n <= kSystem || n >= kFirstNamespace;
+  }
+
+  // A key: a string, or a number of bytes at the front of the write buffer.
+  Status Key(size_t i, const Space& space, Bytes* key) {
+    const size_t head = space.id == 0 ? 0 : kSpaceIdBytes;
+    const uint32_t id = __builtin_bswap32(space.id);
+    memcpy(key_, &id, sizeof id);
     size_t bytes = 0;
-    if (napi_get_value_string_utf8(env_, args_[i], reinterpret_cast<char*>(key_), sizeof key_, &bytes) == napi_ok) {
-      if (bytes > kKeyBytesMax) return Status::kKeyTooLarge;
-      *key = {key_, bytes};
-      return CheckStringKey(entry_->key_codec, key_, bytes);
+    if (napi_get_value_string_utf8(env_, args_[i], reinterpret_cast<char*>(key_ + head), kKeyBytesMax + 8, &bytes) ==
+        napi_ok) {
+      if (head + bytes > kKeyBytesMax) return Status::kKeyTooLarge;
+      *key = {key_, head + bytes};
+      return CheckStringKey(space.codec, key_ + head, bytes);
     }
     int64_t n = 0;
     if (!Integer(i, kKeyBytesMax, &n) || n == 0 || static_cast<size_t>(n) > entry_->write_bytes)
       return Status::kInvalid;
     *key = {entry_->write, static_cast<size_t>(n)};
+    if (head == 0) return Status::kOk;
+    if (head + key->size > kKeyBytesMax) return Status::kKeyTooLarge;
+    memcpy(key_ + head, key->data, key->size);
+    *key = {key_, head + key->size};
     return Status::kOk;
   }
 
@@ -85,11 +112,11 @@ class HotCall {
   }
 
  private:
-  static constexpr size_t kArgumentsMax = 8;
+  static constexpr size_t kArgumentsMax = 10;
   napi_env env_;
   napi_value args_[kArgumentsMax] = {};
   Entry* entry_ = nullptr;
-  uint8_t key_[kKeyBytesMax + 8];
+  uint8_t key_[kSpaceIdBytes + kKeyBytesMax + 8];
 };
 
 napi_value Put(napi_env env, napi_callback_info info) {
@@ -97,16 +124,18 @@ napi_value Put(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   Entry& e = call.entry();
   Bytes key;
+  Space space;
   int64_t start = 0, end = 0;
   int32_t flags = 0;
-  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.SpaceAt(5, &space)) return call.Fail(Status::kInvalid);
+  if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Integer(3, static_cast<int64_t>(e.write_bytes), &end) || !call.Integer(2, end, &start) ||
       !call.Flags(4, &flags)) {
     return call.Fail(Status::kInvalid);
   }
   uint64_t version = 0;
   Bytes value{e.write + start, static_cast<size_t>(end - start)};
-  Status status = e.store->Put(kTreeUser, key, value, (flags & kDeferred) != 0, &version);
+  Status status = e.store->Put(space.tree, key, value, (flags & kDeferred) != 0, &version);
   return call.Version(status, version);
 }
 
@@ -114,11 +143,13 @@ napi_value PutValue(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   Bytes key, value;
+  Space space;
   int32_t flags = 0;
-  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.SpaceAt(4, &space)) return call.Fail(Status::kInvalid);
+  if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Buffer(2, &value) || !call.Flags(3, &flags)) return call.Fail(Status::kInvalid);
   uint64_t version = 0;
-  Status status = call.store().Put(kTreeUser, key, value, (flags & kDeferred) != 0, &version);
+  Status status = call.store().Put(space.tree, key, value, (flags & kDeferred) != 0, &version);
   return call.Version(status, version);
 }
 
@@ -126,11 +157,13 @@ napi_value Remove(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   Bytes key;
+  Space space;
   int32_t flags = 0;
-  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.SpaceAt(3, &space)) return call.Fail(Status::kInvalid);
+  if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Flags(2, &flags)) return call.Fail(Status::kInvalid);
   uint64_t version = 0;
-  Status status = call.store().Remove(kTreeUser, key, (flags & kDeferred) != 0, &version);
+  Status status = call.store().Remove(space.tree, key, (flags & kDeferred) != 0, &version);
   return call.Version(status, version);
 }
 
@@ -140,11 +173,18 @@ napi_value Get(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   Entry& e = call.entry();
   Bytes key;
-  int64_t offset = 0;
-  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
-  if (!call.Integer(2, static_cast<int64_t>(e.read_bytes), &offset)) return call.Fail(Status::kInvalid);
-  GetResult result = e.store->Get(kTreeUser, key, e.read + offset, e.read_bytes - static_cast<size_t>(offset));
-  if (kWithVersion && e.meta != nullptr) e.meta[1] = static_cast<double>(result.version);
+  Space space;
+  int64_t offset = 0, snapshot = 0;
+  if (!call.SpaceAt(3, &space)) return call.Fail(Status::kInvalid);
+  if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Integer(2, static_cast<int64_t>(e.read_bytes), &offset) || !call.Integer(4, INT64_MAX, &snapshot))
+    return call.Fail(Status::kInvalid);
+  GetResult result = e.store->Get(static_cast<uint64_t>(snapshot), space.tree, key, e.read + offset,
+                                  e.read_bytes - static_cast<size_t>(offset));
+  if (kWithVersion && e.meta != nullptr) {
+    e.meta[1] = static_cast<double>(result.version);
+    e.meta[2] = static_cast<double>(result.expires);
+  }
   return call.Length(result);
 }
 
@@ -152,23 +192,17 @@ napi_value GetInto(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   Bytes key, buffer;
-  int64_t tree = 0;
-  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
-  if (!call.Buffer(2, &buffer) || !call.Integer(3, kTreeCount - 1, &tree)) return call.Fail(Status::kInvalid);
-  GetResult result = call.store().Get(static_cast<uint32_t>(tree), key, const_cast<uint8_t*>(buffer.data), buffer.size);
-  if (call.entry().meta != nullptr) call.entry().meta[1] = static_cast<double>(result.version);
-  return call.Length(result);
-}
-
-napi_value SnapshotGetInto(napi_env env, napi_callback_info info) {
-  HotCall call(env, info);
-  if (!call.ok()) return call.Closed();
-  Bytes key, buffer;
+  Space space;
   int64_t snapshot = 0;
-  if (Status s = call.Key(2, &key); s != Status::kOk) return call.Fail(s);
-  if (!call.Integer(1, INT64_MAX, &snapshot) || !call.Buffer(3, &buffer)) return call.Fail(Status::kInvalid);
-  GetResult result =
-      call.store().Get(static_cast<uint64_t>(snapshot), kTreeUser, key, const_cast<uint8_t*>(buffer.data), buffer.size);
+  if (!call.SpaceAt(3, &space)) return call.Fail(Status::kInvalid);
+  if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Buffer(2, &buffer) || !call.Integer(4, INT64_MAX, &snapshot)) return call.Fail(Status::kInvalid);
+  GetResult result = call.store().Get(static_cast<uint64_t>(snapshot), space.tree, key,
+                                      const_cast<uint8_t*>(buffer.data), buffer.size);
+  if (double* meta = call.entry().meta; meta != nullptr) {
+    meta[1] = static_cast<double>(result.version);
+    meta[2] = static_cast<double>(result.expires);
+  }
   return call.Length(result);
 }
 
@@ -176,10 +210,89 @@ napi_value Has(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   Bytes key;
-  if (Status s = call.Key(1, &key); s != Status::kOk) return call.Fail(s);
-  Status status = call.store().Has(kTreeUser, key);
+  Space space;
+  int64_t snapshot = 0;
+  if (!call.SpaceAt(2, &space)) return call.Fail(Status::kInvalid);
+  if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
+  if (!call.Integer(3, INT64_MAX, &snapshot)) return call.Fail(Status::kInvalid);
+  Status status = call.store().Has(static_cast<uint64_t>(snapshot), space.tree, key);
   return status == Status::kOk ? call.Small(1) : status == Status::kNotFound ? call.Small(0) : call.Fail(status);
 }
+
+// Operations of a batch, one behind the other: {u8 op, u8 tree, u16 key bytes, u32 value bytes}, key, value. The key of
+// kCheckRange is the low bound, its value {u64 version, u64 count, u8 flags of the bounds} and the high one.
+enum BatchOp : uint8_t { kOpPut = 1, kOpDel = 2, kOpPutExpiring = 3, kOpCheck = 4, kOpCheckRange = 5 };
+
+constexpr int32_t kLowExclusive = 2, kHighInclusive = 4, kHasHigh = 16;
+
+struct ParsedBatch {
+  std::vector<Change> changes;
+  std::vector<Check> checks;
+  std::vector<RangeCheck> range_checks;
+
+  bool Parse(const uint8_t* at, uint64_t left, int64_t count) {
+    changes.reserve(static_cast<size_t>(count));
+    for (; count != 0; --count) {
+      struct {
+        uint8_t op, tree;
+        uint16_t key_bytes;
+        uint32_t value_bytes;
+      } head;
+      static_assert(sizeof head == 8);
+      if (left < sizeof head) return false;
+      memcpy(&head, at, sizeof head);
+      const uint64_t payload = uint64_t{head.key_bytes} + head.value_bytes;
+      if (left - sizeof head < payload) return false;
+      const Bytes key{at + sizeof head, head.key_bytes};
+      if (!Add(head.op, head.tree, key, {key.data + key.size, head.value_bytes})) return false;
+      at += sizeof head + payload;
+      left -= sizeof head + payload;
+    }
+    return true;
+  }
+
+ private:
+  static uint64_t Number(const uint8_t* at) {
+    uint64_t n;
+    memcpy(&n, at, sizeof n);
+    return n;
+  }
+
+  bool Add(uint8_t op, uint32_t tree, Bytes key, Bytes value) {
+    switch (op) {
+      case kOpPut:
+        changes.push_back({kRecordPut, 0, tree, key, value});
+        return true;
+      case kOpDel:
+        changes.push_back({kRecordDel, 0, tree, key, {}});
+        return true;
+      case kOpPutExpiring:
+        if (value.size < 8) return false;
+        changes.push_back(
+            {kRecordPut, kRecordExpires, tree, key, {value.data + 8, value.size - 8}, Number(value.data)});
+        return true;
+      case kOpCheck:
+        if (value.size != 8) return false;
+        checks.push_back({tree, key, Number(value.data)});
+        return true;
+      case kOpCheckRange: {
+        if (value.size < 17) return false;
+        const int32_t flags = value.data[16];
+        range_checks.push_back({tree,
+                                {key,
+                                 {value.data + 17, value.size - 17},
+                                 (flags & kHasHigh) != 0,
+                                 (flags & kLowExclusive) != 0,
+                                 (flags & kHighInclusive) != 0},
+                                Number(value.data),
+                                Number(value.data + 8)});
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+};
 
 napi_value Batch(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
@@ -187,34 +300,17 @@ napi_value Batch(napi_env env, napi_callback_info info) {
   Bytes ops;
   int64_t bytes = 0, count = 0;
   int32_t flags = 0;
+  ParsedBatch batch;
   if (!call.Buffer(1, &ops) || !call.Integer(2, static_cast<int64_t>(ops.size), &bytes) ||
-      !call.Integer(3, bytes / 8, &count) || !call.Flags(4, &flags)) {
+      !call.Integer(3, bytes / 8, &count) || !call.Flags(4, &flags) ||
+      !batch.Parse(ops.data, static_cast<uint64_t>(bytes), count)) {
     return call.Fail(Status::kInvalid);
   }
-  std::vector<Change> changes(static_cast<size_t>(count));
-  const uint8_t* at = ops.data;
-  auto left = static_cast<uint64_t>(bytes);
-  for (Change& change : changes) {
-    struct {
-      uint8_t op, tree;
-      uint16_t key_bytes;
-      uint32_t value_bytes;
-    } head;
-    static_assert(sizeof head == 8);
-    if (left < sizeof head) return call.Fail(Status::kInvalid);
-    memcpy(&head, at, sizeof head);
-    uint64_t payload = uint64_t{head.key_bytes} + head.value_bytes;
-    if (left - sizeof head < payload || (head.op != 1 && head.op != 2)) return call.Fail(Status::kInvalid);
-    change = {static_cast<uint8_t>(head.op == 1 ? kRecordPut : kRecordDel),
-              0,
-              head.tree,
-              {at + sizeof head, head.key_bytes},
-              {at + sizeof head + head.key_bytes, head.op == 1 ? head.value_bytes : 0}};
-    at += sizeof head + payload;
-    left -= sizeof head + payload;
-  }
+  const BatchRequest request{batch.changes.data(),      static_cast<uint32_t>(batch.changes.size()),
+                             batch.checks.data(),       static_cast<uint32_t>(batch.checks.size()),
+                             batch.range_checks.data(), static_cast<uint32_t>(batch.range_checks.size())};
   uint64_t version = 0;
-  Status status = call.store().Batch(changes.data(), static_cast<uint32_t>(count), (flags & kDeferred) != 0, &version);
+  Status status = call.store().Batch(request, (flags & kDeferred) != 0, &version);
   return call.Version(status, version);
 }
 
@@ -226,7 +322,6 @@ napi_value Commit(napi_env env, napi_callback_info info) {
 
 // rangeFill and count share the form of their bounds.
 bool ReadRange(HotCall& call, size_t first, KeyRange* range, int32_t* flags) {
-  constexpr int32_t kLowExclusive = 2, kHighInclusive = 4, kHasHigh = 16;
   int64_t low = 0, high = 0;
   Entry& e = call.entry();
   if (!call.Integer(first, kKeyBytesMax + 1, &low) || !call.Integer(first + 1, kKeyBytesMax + 1, &high) ||
@@ -246,18 +341,22 @@ napi_value RangeFill(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   RangeRequest request;
-  int64_t snapshot = 0, limit = 0;
+  Space space;
+  int64_t snapshot = 0, limit = 0, skip = 0;
   int32_t flags = 0;
   Bytes out;
   double* meta = call.entry().meta;
   if (!call.Integer(1, INT64_MAX, &snapshot) || !ReadRange(call, 2, &request.range, &flags) ||
-      !call.Integer(5, UINT32_MAX, &limit) || !call.Buffer(6, &out) || meta == nullptr) {
+      !call.Integer(5, UINT32_MAX, &limit) || !call.Buffer(6, &out) || !call.SpaceAt(7, &space) ||
+      !call.Integer(8, INT64_MAX, &skip) || meta == nullptr) {
     return call.Fail(Status::kInvalid);
   }
   request.snapshot = static_cast<uint64_t>(snapshot);
+  request.tree = space.tree;
   request.reverse = (flags & kReverse) != 0;
   request.no_values = (flags & kNoValues) != 0;
   request.limit = static_cast<uint32_t>(limit);
+  request.skip = static_cast<uint64_t>(skip);
   request.out = const_cast<uint8_t*>(out.data);
   request.out_bytes = out.size;
   RangeResult result = call.store().FillRange(request);
@@ -272,11 +371,61 @@ napi_value Count(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   KeyRange range;
+  Space space;
+  int64_t snapshot = 0;
   int32_t flags = 0;
-  if (!ReadRange(call, 1, &range, &flags)) return call.Fail(Status::kInvalid);
+  if (!ReadRange(call, 1, &range, &flags) || !call.SpaceAt(4, &space) || !call.Integer(5, INT64_MAX, &snapshot))
+    return call.Fail(Status::kInvalid);
   uint64_t count = 0;
-  Status status = call.store().Count(range, &count);
+  Status status = call.store().Count(static_cast<uint64_t>(snapshot), space.tree, range, &count);
   return call.Version(status, count);
+}
+
+napi_value Answered(const HotCall& call, Status status, const Removed& removed, double* meta) {
+  if (status != Status::kOk) return call.Fail(status);
+  if (meta != nullptr) {
+    meta[0] = removed.more ? 1 : 0;
+    meta[1] = static_cast<double>(removed.next_expiry);
+  }
+  return call.Small(static_cast<int32_t>(removed.entries));
+}
+
+napi_value EraseRange(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  KeyRange range;
+  Space space;
+  int64_t limit = 0;
+  int32_t flags = 0;
+  if (!ReadRange(call, 1, &range, &flags) || !call.Integer(4, INT32_MAX, &limit) || !call.SpaceAt(5, &space))
+    return call.Fail(Status::kInvalid);
+  Removed removed;
+  Status status =
+      call.store().EraseRange(space.tree, range, static_cast<uint32_t>(limit), (flags & kDeferred) != 0, &removed);
+  return Answered(call, status, removed, call.entry().meta);
+}
+
+napi_value Sweep(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  int64_t unix_ms = 0, limit = 0;
+  int32_t flags = 0;
+  if (!call.Integer(1, INT64_MAX, &unix_ms) || !call.Integer(2, INT32_MAX, &limit) || !call.Flags(3, &flags))
+    return call.Fail(Status::kInvalid);
+  Removed removed;
+  Status status = call.store().Sweep(static_cast<uint64_t>(unix_ms), static_cast<uint32_t>(limit),
+                                     (flags & kDeferred) != 0, &removed);
+  return Answered(call, status, removed, call.entry().meta);
+}
+
+napi_value OpenSnapshot(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  uint64_t lsn = 0;
+  const uint64_t id = call.store().OpenSnapshot(&lsn);
+  if (id == 0) return call.Closed();
+  if (call.entry().meta != nullptr) call.entry().meta[1] = static_cast<double>(lsn);
+  return call.Number(static_cast<double>(id));
 }
 
 }  // namespace
@@ -290,12 +439,14 @@ napi_status DefineHotCalls(napi_env env, napi_value exports) {
       SEALOG_CALL("get", Get<false>),
       SEALOG_CALL("getEntry", Get<true>),
       SEALOG_CALL("getInto", GetInto),
-      SEALOG_CALL("snapshotGetInto", SnapshotGetInto),
       SEALOG_CALL("has", Has),
       SEALOG_CALL("batch", Batch),
       SEALOG_CALL("commit", Commit),
       SEALOG_CALL("rangeFill", RangeFill),
       SEALOG_CALL("count", Count),
+      SEALOG_CALL("eraseRange", EraseRange),
+      SEALOG_CALL("sweep", Sweep),
+      SEALOG_CALL("openSnapshot", OpenSnapshot),
 #undef SEALOG_CALL
   };
   return napi_define_properties(env, exports, sizeof calls / sizeof calls[0], calls);

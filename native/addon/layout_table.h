@@ -49,6 +49,11 @@ inline constexpr LayoutNumber kLayoutNumbers[] = {
     SEALOG_N(kTreeCount),
     SEALOG_N(kTreeUser),
     SEALOG_N(kTreeSystem),
+    SEALOG_N(kTreeSpaces),
+    SEALOG_N(kTreeExpiry),
+    SEALOG_N(kSpaceIdBytes),
+    SEALOG_N(kExpiryHeadBytes),
+    SEALOG_N(kFeatureExpiry),
     SEALOG_N(kKeyBytesMax),
     SEALOG_N(kValueBytesMax),
     SEALOG_N(kSlotMagic),
@@ -96,6 +101,7 @@ inline constexpr LayoutNumber kLayoutNumbers[] = {
     SEALOG_STATUS(kPermission),
     SEALOG_STATUS(kUnsupported),
     SEALOG_STATUS(kAbsent),
+    SEALOG_STATUS(kConflict),
 };
 
 #undef SEALOG_N

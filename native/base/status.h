@@ -35,7 +35,8 @@ enum class Status : int32_t {
   kNoSpace = 30,     // ENOSPC, EDQUOT, EFBIG
   kPermission = 31,  // EACCES, EPERM, EROFS
   kUnsupported = 32,
-  kAbsent = 33,  // no file there
+  kAbsent = 33,    // no file there
+  kConflict = 34,  // what a conditional change relies on is not so
 };
 
 constexpr int32_t Answer(Status s) { return -static_cast<int32_t>(s); }

@@ -36,7 +36,14 @@ enum class SegmentType : uint8_t { kFree = 0, kMeta = 1, kLog = 2, kLeaf = 3, kI
 // Trees: roots in a checkpoint slot.
 inline constexpr uint32_t kTreeCount = 4;
 inline constexpr uint32_t kTreeUser = 0;    // the default namespace
-inline constexpr uint32_t kTreeSystem = 1;  // codec structures and, later, the catalogue of namespaces
+inline constexpr uint32_t kTreeSystem = 1;  // codec structures, the catalogue of namespaces
+inline constexpr uint32_t kTreeSpaces = 2;  // all namespaces but the default one: each key behind the id of its own
+inline constexpr uint32_t kTreeExpiry = 3;  // by time, then tree and key: what is to be removed when
+
+// Bytes of a namespace's id, big-endian, before its keys.
+inline constexpr uint32_t kSpaceIdBytes = 4;
+// Keys of kTreeExpiry begin with the time in Unix milliseconds, big-endian, and the tree.
+inline constexpr uint32_t kExpiryHeadBytes = 9;
 
 // Keys and values.
 inline constexpr uint32_t kKeyBytesMax = 1984;

@@ -55,10 +55,10 @@ enum RecordKind : uint8_t {
 enum RecordFlags : uint8_t {
   kRecordTree = 1,        // ext: u32 tree, u32 zero
   kRecordExtents = 2,     // the value is a list of ValueExtent
-  kRecordExpires = 4,     // reserved, ext: u64 unix milliseconds
+  kRecordExpires = 4,     // of a PUT; ext, behind that of the tree: u64 Unix milliseconds
   kRecordInBatch = 0x80,  // not a frame of its own: covered by a BATCH frame
 };
-inline constexpr uint8_t kRecordFlagsKnown = kRecordTree | kRecordExtents | kRecordInBatch;
+inline constexpr uint8_t kRecordFlagsKnown = kRecordTree | kRecordExtents | kRecordExpires | kRecordInBatch;
 
 // `window`: how many frames, this one included, were not yet known to be durable when it was written; the frame
 // `window` LSNs earlier was. So a valid frame that counts an invalid one as durable proves damage, and any other is
@@ -125,6 +125,12 @@ static_assert(sizeof(ValueExtent) == 16);
 
 inline constexpr uint32_t kRecordAlign = 16;
 inline constexpr uint32_t kTreeExtBytes = 8;
+inline constexpr uint32_t kExpiresExtBytes = 8;
+
+// Bytes between a record's header and its key.
+constexpr uint32_t ExtBytes(uint8_t flags) {
+  return ((flags & kRecordTree) != 0 ? kTreeExtBytes : 0) + ((flags & kRecordExpires) != 0 ? kExpiresExtBytes : 0);
+}
 inline constexpr uint32_t kWindowFramesMax = 65535;
 // A session that follows an unclean end starts this many LSNs later, so that no frame left over from what was in flight
 // can ever be the expected one.

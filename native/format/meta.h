@@ -15,6 +15,10 @@ namespace sealog {
 // comes from it; all the others are seeded with StoreSeed(uuid) (and a segment half with its index as well), so that a
 // piece of another store, or another entry of this one, never validates.
 
+enum FeatureIncompat : uint64_t {
+  kFeatureExpiry = 1,  // records with kRecordExpires, kTreeExpiry
+};
+
 // Written twice, so that one can rot: both alike at creation; growth and upgrade write first the one that is not
 // current. Invariant I-META-1: the valid superblock with the greatest sequence is current, A if both have the same.
 struct Superblock {
@@ -23,7 +27,7 @@ struct Superblock {
   uint32_t crc;                // over the 4096 bytes with this field as zero
   uint64_t features_compat;    // unknown bits: open as usual
   uint64_t features_ro;        // unknown bits: open read-only
-  uint64_t features_incompat;  // unknown bits: refuse
+  uint64_t features_incompat;  // unknown bits: refuse; FeatureIncompat
   uint8_t uuid[16];
   uint64_t sequence;
   uint64_t created_unix_ms;

@@ -141,4 +141,41 @@ Status CountRange(NodePool& pool, const Space& space, Root root, const KeyRange&
   return Status::kOk;
 }
 
+void Cursor::SeekPast(const KeyRange& range, bool reverse, uint64_t skip) {
+  range_ = range;
+  reverse_ = reverse;
+  valid_ = false;
+  status_ = Status::kOk;
+  if (root_.ref == 0) return;
+  uint64_t below = 0, upto = root_.count;
+  if (range.low.size != 0 && !Rank(*pool_, *space_, root_, range.low, range.low_exclusive, &below, &damaged_offset_))
+    return Fail(damaged_offset_);
+  if (range.has_high && !Rank(*pool_, *space_, root_, range.high, range.high_inclusive, &upto, &damaged_offset_))
+    return Fail(damaged_offset_);
+  if (upto <= below || skip >= upto - below) return;
+  uint64_t rank = reverse ? upto - 1 - skip : below + skip;
+  // Down by counts; `rank` is what is left of it in the node.
+  uint64_t ref = root_.ref;
+  uint8_t level = pool_->LevelOf(ref);
+  if (level > kTreeHeightMax) return Fail(pool_->failure_offset());
+  path_.height = 0;
+  for (; level != 0; --level) {
+    const auto* node = reinterpret_cast<const InnerNode*>(pool_->Load(ref, level));
+    if (node == nullptr) return Fail(pool_->failure_offset());
+    uint32_t child = 0;
+    while (child + 1u < node->header.count && rank >= node->entries[child].count) rank -= node->entries[child++].count;
+    path_.steps[path_.height++] = {ref, node, child};
+    ref = node->entries[child].child;
+  }
+  path_.leaf_ref = ref;
+  path_.leaf = reinterpret_cast<const LeafNode*>(pool_->Load(ref, 0));
+  if (path_.leaf == nullptr) return Fail(pool_->failure_offset());
+  if (!SortCurrent()) return;
+  // Counts that do not agree with the leaves.
+  if (rank >= leaf_.count) return Fail(NodeRefIndex(ref) * kLeafBytes);
+  at_ = static_cast<uint32_t>(rank);
+  valid_ = !range_.Below(key()) && !range_.Above(key());
+  if (!valid_) Fail(NodeRefIndex(ref) * kLeafBytes);
+}
+
 }  // namespace sealog

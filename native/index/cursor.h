@@ -33,6 +33,8 @@ class Cursor {
 
   // To the first entry in the range (the last one if `reverse`). The range's bytes must outlive the cursor.
   void Seek(const KeyRange& range, bool reverse);
+  // To the entry behind the first `skip` ones of the range, by the counts under each child.
+  void SeekPast(const KeyRange& range, bool reverse, uint64_t skip);
   bool valid() const { return valid_; }
   // kCorrupt if a node or a record on the way did not hold; the cursor is then not valid.
   Status status() const { return status_; }

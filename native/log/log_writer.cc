@@ -18,7 +18,7 @@ LogWriter::LogWriter(Space* space, Persister* persister, uint64_t seed_state)
     : space_(space), persister_(persister), seed_state_(seed_state) {
   // Four pieces of a large value, with the greatest key, fill a segment with little left over.
   uint32_t quarter = frame_bytes_max() / 4 / kLineBytes * kLineBytes;
-  uint32_t head = RecordBytes(kTreeSystem, kKeyBytesMax, 0);
+  uint32_t head = RecordBytes(kTreeSystem, kRecordExpires, kKeyBytesMax, 0);
   uint32_t in_batch = static_cast<uint32_t>(sizeof(BatchHeader)) + head;
   inline_value_bytes_max_ = quarter > 2 * head ? quarter - head : frame_bytes_max() - in_batch;
   scratch_.reset(new (std::nothrow) uint8_t[space->segment_bytes()]);
@@ -203,6 +203,10 @@ uint32_t LogWriter::EncodeRecord(const Change& change, uint8_t extra_flags, uint
     memcpy(at, ext, sizeof ext);
     at += sizeof ext;
   }
+  if ((change.flags & kRecordExpires) != 0) {
+    memcpy(at, &change.expires, sizeof change.expires);
+    at += sizeof change.expires;
+  }
   memcpy(at, change.key.data, change.key.size);
   at += change.key.size;
   if (change.value.size != 0) memcpy(at, change.value.data, change.value.size);
@@ -227,7 +231,7 @@ uint64_t LogWriter::Emit(uint64_t bytes) {
 }
 
 uint64_t LogWriter::Append(const Change& change) {
-  uint32_t bytes = RecordBytes(change.tree, change.key.size, change.value.size);
+  uint32_t bytes = RecordBytes(change);
   if (!Fits(RoundUp(bytes, kLineBytes)) && !Roll()) [[unlikely]]
     return kNoOffset;
   EncodeRecord(change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.get());
@@ -237,7 +241,7 @@ uint64_t LogWriter::Append(const Change& change) {
 uint64_t LogWriter::BatchBytes(const Change* changes, uint32_t count) {
   uint64_t bytes = sizeof(BatchHeader);
   for (uint32_t i = 0; i < count; ++i) {
-    bytes += RoundUp(RecordBytes(changes[i].tree, changes[i].key.size, changes[i].value.size), kRecordAlign);
+    bytes += RoundUp(RecordBytes(changes[i]), kRecordAlign);
   }
   return bytes;
 }

@@ -28,10 +28,11 @@ inline constexpr uint64_t kNoOffset = UINT64_MAX;
 // One change in a batch.
 struct Change {
   uint8_t kind = kRecordPut;  // PUT or DEL
-  uint8_t flags = 0;          // kRecordExtents
+  uint8_t flags = 0;          // kRecordExtents, kRecordExpires
   uint32_t tree = kTreeUser;
   Bytes key;
   Bytes value;
+  uint64_t expires = 0;  // Unix milliseconds, with kRecordExpires
 };
 
 class LogWriter {
@@ -51,10 +52,12 @@ class LogWriter {
   bool begun() const { return position_.segment != kSegmentNone; }
 
   // Bytes of a lone record, and the greatest that may be appended.
-  static uint32_t RecordBytes(uint32_t tree, size_t key_bytes, size_t value_bytes) {
-    return static_cast<uint32_t>(sizeof(RecordHeader) + (tree != kTreeUser ? kTreeExtBytes : 0) + key_bytes +
-                                 value_bytes);
+  static uint32_t RecordBytes(uint32_t tree, uint8_t flags, size_t key_bytes, size_t value_bytes) {
+    const uint32_t ext =
+        ExtBytes(static_cast<uint8_t>((flags & kRecordExpires) | (tree != kTreeUser ? kRecordTree : 0)));
+    return static_cast<uint32_t>(sizeof(RecordHeader) + ext + key_bytes + value_bytes);
   }
+  static uint32_t RecordBytes(const Change& c) { return RecordBytes(c.tree, c.flags, c.key.size, c.value.size); }
   uint32_t frame_bytes_max() const { return space_->segment_bytes() - kLogFirstFrame - kLineBytes; }
   // The greatest value stored in its record; greater ones are cut into pieces of at most this.
   uint32_t inline_value_bytes_max() const { return inline_value_bytes_max_; }

@@ -32,8 +32,11 @@ struct Record {
   Bytes key;
   Bytes value;
   uint64_t lsn = 0;
+  uint64_t expires = 0;  // Unix milliseconds; 0: never
   uint8_t kind = 0;
   uint8_t flags = 0;
+
+  bool ExpiredAt(uint64_t unix_ms) const { return (flags & kRecordExpires) != 0 && expires <= unix_ms; }
 
   // What it counts for in its segment's live bytes.
   uint32_t FootprintBytes() const { return static_cast<uint32_t>(RoundUp(bytes, kRecordAlign)); }
@@ -46,13 +49,18 @@ inline bool ParseRecord(const uint8_t* at, uint64_t room, Record* out) {
   RecordHeader h;
   memcpy(&h, at, sizeof h);
   if (h.kind < kRecordPut || h.kind > kRecordChunk || (h.flags & ~kRecordFlagsKnown) != 0) return false;
-  uint32_t ext = (h.flags & kRecordTree) != 0 ? kTreeExtBytes : 0;
+  if ((h.flags & kRecordExpires) != 0 && h.kind != kRecordPut) return false;
+  const uint32_t ext = ExtBytes(h.flags);
   uint64_t bytes = sizeof(RecordHeader) + ext + uint64_t{h.key_bytes} + uint64_t{h.value_bytes};
   if (bytes > room || h.key_bytes == 0 || h.key_bytes > kKeyBytesMax) return false;
   out->tree = kTreeUser;
-  if (ext != 0) {
+  out->expires = 0;
+  if ((h.flags & kRecordTree) != 0) {
     memcpy(&out->tree, at + sizeof(RecordHeader), sizeof out->tree);
     if (out->tree >= kTreeCount) return false;
+  }
+  if ((h.flags & kRecordExpires) != 0) {
+    memcpy(&out->expires, at + sizeof(RecordHeader) + ext - kExpiresExtBytes, sizeof out->expires);
   }
   out->header = reinterpret_cast<const RecordHeader*>(at);
   out->bytes = static_cast<uint32_t>(bytes);

@@ -40,11 +40,14 @@ Failure RandomBytes(void* out, size_t bytes) {
   return {};
 }
 
-uint64_t UnixMillis() {
+static uint64_t MillisOf(clockid_t clock) {
   timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);  // by vDSO: no system call
+  clock_gettime(clock, &now);  // by vDSO: no system call
   return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
+
+uint64_t UnixMillis() { return MillisOf(CLOCK_REALTIME); }
+uint64_t MonotonicMillis() { return MillisOf(CLOCK_MONOTONIC_COARSE); }
 
 std::string KernelRelease() {
   utsname name;

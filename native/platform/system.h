@@ -14,6 +14,8 @@ Failure RandomBytes(void* out, size_t bytes);
 
 // Milliseconds since 1970, for people: nothing is ordered by it.
 uint64_t UnixMillis();
+// Of a clock that only goes forward.
+uint64_t MonotonicMillis();
 
 // As uname -r, "6.18.44".
 std::string KernelRelease();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "platform/system.h"
 #include "store/store.h"
 
 namespace sealog {
@@ -167,7 +168,7 @@ Status Store::Outline(Change* change, std::vector<uint8_t>* extents) {
   const auto pieces = static_cast<uint32_t>((change->value.size + piece_max - 1) / piece_max);
   if (uint64_t{pieces} * sizeof(ValueExtent) > piece_max) return Status::kValueTooLarge;
   std::vector<uint64_t>& frames = frame_bytes_;
-  frames.assign(pieces, RoundUp(LogWriter::RecordBytes(change->tree, change->key.size, piece_max), kLineBytes));
+  frames.assign(pieces, RoundUp(LogWriter::RecordBytes(change->tree, 0, change->key.size, piece_max), kLineBytes));
   if (Status status = EnsureLog(frames.data(), frames.size(), Reserve::kPut); status != Status::kOk) return status;
   extents->resize(pieces * sizeof(ValueExtent));
   dirty_ = true;
@@ -218,7 +219,8 @@ Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t
     const bool large = value.size > log_->inline_value_bytes_max();
     // First what can be refused at no cost, then the pieces, then again: they may have used up what was ensured.
     for (int round = large ? 0 : 1; round < 2; ++round) {
-      uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, round == 0 ? 0 : change.value.size), kLineBytes);
+      uint64_t bytes =
+          RoundUp(LogWriter::RecordBytes(tree, 0, key.size, round == 0 ? 0 : change.value.size), kLineBytes);
       if (Status s = Ensure(1, 1, trees_[tree], &bytes, 1, who); s != Status::kOk) return s;
       if (round == 0) {
         if (Status s = Outline(&change, &extents); s != Status::kOk) return s;
@@ -244,86 +246,239 @@ Status Store::Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version)
       damaged_offset_ = trees_[tree].damaged_offset();
       return s;
     }
+    const bool timed = place.found && (place.record.flags & kRecordExpires) != 0;
+    const bool there = place.found && !(timed && place.record.ExpiredAt(UnixMillis()));
     // Absent perhaps only by a remove that is not durable yet; this one promises that it is.
-    if (!place.found) return deferred ? Status::kOk : DrainLog();
-    uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, key.size, 0), kLineBytes);
+    if (!there) return deferred ? Status::kOk : DrainLog();
+    uint64_t bytes = RoundUp(LogWriter::RecordBytes(tree, 0, key.size, 0), kLineBytes);
     if (Status s = Ensure(1, 0, trees_[tree], &bytes, 1, who); s != Status::kOk) return s;
     Change change{kRecordDel, 0, tree, key, {}};
     return Logged(&place, change, deferred, version);
   });
 }
 
-Status Store::Batch(const Change* given, uint32_t count, bool deferred, uint64_t* version) {
-  *version = 0;
-  if (count == 0) return Status::kOk;
-  uint32_t puts = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    const Change& c = given[i];
-    if (c.key.size == 0 || c.tree >= kTreeCount || (c.kind != kRecordPut && c.kind != kRecordDel))
-      return Status::kInvalid;
-    if (c.key.size > kKeyBytesMax) return Status::kKeyTooLarge;
-    if (c.value.size > kValueBytesMax) return Status::kValueTooLarge;
-    if (c.kind == kRecordPut) ++puts;
+// Entries with a time are listed by it, so that Sweep finds them. A later change of the key leaves its line in the
+// list: the line then names a time that the record does not have, and Sweep drops it.
+static void AddExpiryList(std::vector<Change>* changes, std::vector<uint8_t>* keys) {
+  const size_t given = changes->size();
+  size_t bytes = 0;
+  for (const Change& c : *changes) bytes += (c.flags & kRecordExpires) != 0 ? kExpiryHeadBytes + c.key.size : 0;
+  keys->resize(bytes);
+  uint8_t* at = keys->data();
+  for (size_t i = 0; i < given; ++i) {
+    const Change c = (*changes)[i];
+    if ((c.flags & kRecordExpires) == 0) continue;
+    const uint64_t time = __builtin_bswap64(c.expires);
+    memcpy(at, &time, sizeof time);
+    at[sizeof time] = static_cast<uint8_t>(c.tree);
+    memcpy(at + kExpiryHeadBytes, c.key.data, c.key.size);
+    changes->push_back({kRecordPut, 0, kTreeExpiry, {at, kExpiryHeadBytes + c.key.size}, {}});
+    at += kExpiryHeadBytes + c.key.size;
   }
-  const Reserve last = puts == 0 ? Reserve::kRemove : Reserve::kPut;
-  Guard guard(lock_);
-  std::vector<Change> changes(count);
-  std::vector<std::vector<uint8_t>> extents;
-  std::vector<uint64_t> offsets(count);
-  std::vector<uint32_t> groups;  // changes in each frame
-  extents.reserve(count);
+}
+
+static Status CheckChange(const Change& c) {
+  if (c.key.size == 0 || c.tree >= kTreeCount || (c.kind != kRecordPut && c.kind != kRecordDel))
+    return Status::kInvalid;
+  const bool expires = (c.flags & kRecordExpires) != 0;
+  if ((c.flags & ~kRecordExpires) != 0 || (expires && c.kind != kRecordPut)) return Status::kInvalid;
+  if (c.key.size + (expires ? kExpiryHeadBytes : 0) > kKeyBytesMax) return Status::kKeyTooLarge;
+  return c.value.size > kValueBytesMax ? Status::kValueTooLarge : Status::kOk;
+}
+
+// REQUIRES (this and the next): the lock, inside a guard.
+Status Store::Holds(const Check& check) {
+  Found found = Find(*pool_, *space_, trees_[check.tree].root(), check.key);
+  Status status = Status::kNotFound;
+  if (found.lookup == Lookup::kDamaged) {
+    damaged_offset_ = found.damaged_offset;
+    return Status::kCorrupt;
+  }
+  if (found.lookup == Lookup::kFound) {
+    status = Visible(found.record, RecordRefOffset(found.ref), UnixMillis());
+    if (status == Status::kCorrupt) return status;
+  }
+  return check.version == (status == Status::kOk ? found.record.lsn : 0) ? Status::kOk : Status::kConflict;
+}
+
+Status Store::Holds(const RangeCheck& check) {
+  const uint64_t now = UnixMillis();
+  uint64_t count = 0;
+  Cursor cursor(pool_.get(), space_.get(), trees_[check.tree].root());
+  for (cursor.Seek(check.range, false); cursor.valid(); cursor.Advance()) {
+    const uint64_t offset = RecordRefOffset(cursor.ref());
+    Record record;
+    Status status = RecordAt(*space_, offset, &record) ? Visible(record, offset, now) : Status::kCorrupt;
+    if (status == Status::kNotFound) continue;
+    if (status != Status::kOk) {
+      damaged_offset_ = offset;
+      return status;
+    }
+    if (record.lsn > check.version || ++count > check.count) return Status::kConflict;
+  }
+  if (cursor.status() != Status::kOk) damaged_offset_ = cursor.damaged_offset();
+  return cursor.status() != Status::kOk ? cursor.status() : count == check.count ? Status::kOk : Status::kConflict;
+}
+
+template <class Prepare>
+Status Store::BatchAttempted(Guard& guard, bool deferred, Reserve last, uint64_t* version, Prepare&& prepare) {
+  BatchWork work;
   return Attempted(guard, deferred, last, [&](Reserve who) -> Status {
     // Anew in each attempt: a checkpoint in between gives back the pieces of values that never got whole.
-    std::copy(given, given + count, changes.begin());
-    extents.clear();
-    for (Change& change : changes) {
-      if (Status s = trees_[change.tree].Locate(change.key, &batch_place_); s != Status::kOk) {
-        damaged_offset_ = trees_[change.tree].damaged_offset();
-        return s;
-      }
-    }
-    for (Change& change : changes) {
-      if (change.value.size <= log_->inline_value_bytes_max()) continue;
-      extents.emplace_back();
-      if (Status s = Outline(&change, &extents.back()); s != Status::kOk) return s;
-    }
-    groups.clear();
-    uint64_t in_frame = 0;
-    frame_bytes_.clear();
-    for (uint32_t i = 0; i < count; ++i) {
-      const Change& c = changes[i];
-      uint64_t bytes = RoundUp(LogWriter::RecordBytes(c.tree, c.key.size, c.value.size), kRecordAlign);
-      if (groups.empty() || in_frame + bytes > log_->frame_bytes_max()) {
-        groups.push_back(0);
-        frame_bytes_.push_back(0);
-        in_frame = sizeof(BatchHeader);
-      }
-      ++groups.back();
-      in_frame += bytes;
-      frame_bytes_.back() = RoundUp(in_frame, kLineBytes);
-    }
-    if (Status s = Ensure(count, puts, trees_[kTreeUser], frame_bytes_.data(), frame_bytes_.size(), who);
-        s != Status::kOk)
-      return s;
+    work.changes.clear();
+    work.extents.clear();
+    work.groups.clear();
+    if (Status s = prepare(&work); s != Status::kOk) return s;
+    return work.changes.empty() ? Status::kOk : LogAndIndex(&work, deferred, who, version);
+  });
+}
 
-    phase_ = Phase::kLogging;
-    uint32_t first = 0;
-    for (size_t g = 0; g < groups.size(); ++g) {
-      if (!log_->AppendBatch(&changes[first], groups[g], g + 1 < groups.size(), &offsets[first])) return OutOfLog();
-      first += groups[g];
+// The changes as one BATCH frame, or as several if they do not fit a segment; drained unless deferred, then indexed.
+Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, uint64_t* version) {
+  std::vector<Change>& changes = work->changes;
+  const auto count = static_cast<uint32_t>(changes.size());
+  uint32_t puts = 0;
+  const Tree* tallest = &trees_[changes[0].tree];
+  for (const Change& change : changes) {
+    Tree& tree = trees_[change.tree];
+    if (Status s = tree.Locate(change.key, &batch_place_); s != Status::kOk) {
+      damaged_offset_ = tree.damaged_offset();
+      return s;
     }
-    if (!deferred) {
-      if (Status s = DrainLog(); s != Status::kOk) return s;
+    puts += change.kind == kRecordPut;
+    if (tree.height() > tallest->height()) tallest = &tree;
+  }
+  work->extents.reserve(count);
+  for (Change& change : changes) {
+    if (change.value.size <= log_->inline_value_bytes_max()) continue;
+    work->extents.emplace_back();
+    if (Status s = Outline(&change, &work->extents.back()); s != Status::kOk) return s;
+  }
+  uint64_t in_frame = 0;
+  frame_bytes_.clear();
+  for (const Change& change : changes) {
+    const uint64_t bytes = RoundUp(LogWriter::RecordBytes(change), kRecordAlign);
+    if (work->groups.empty() || in_frame + bytes > log_->frame_bytes_max()) {
+      work->groups.push_back(0);
+      frame_bytes_.push_back(0);
+      in_frame = sizeof(BatchHeader);
     }
-    phase_ = Phase::kIndexing;
-    for (uint32_t i = 0; i < count; ++i) {
-      Tree& tree = trees_[changes[i].tree];
-      Status s = tree.Locate(changes[i].key, &batch_place_);
-      if (s == Status::kOk) s = Index(&batch_place_, changes[i], offsets[i]);
-      if (s != Status::kOk) return Behind(s);
+    ++work->groups.back();
+    in_frame += bytes;
+    frame_bytes_.back() = RoundUp(in_frame, kLineBytes);
+  }
+  if (Status s = Ensure(count, puts, *tallest, frame_bytes_.data(), frame_bytes_.size(), who); s != Status::kOk)
+    return s;
+
+  phase_ = Phase::kLogging;
+  work->offsets.resize(count);
+  uint32_t first = 0;
+  for (size_t g = 0; g < work->groups.size(); ++g) {
+    const bool more = g + 1 < work->groups.size();
+    if (!log_->AppendBatch(&changes[first], work->groups[g], more, &work->offsets[first])) return OutOfLog();
+    first += work->groups[g];
+  }
+  if (!deferred) {
+    if (Status s = DrainLog(); s != Status::kOk) return s;
+  }
+  phase_ = Phase::kIndexing;
+  for (uint32_t i = 0; i < count; ++i) {
+    Status s = trees_[changes[i].tree].Locate(changes[i].key, &batch_place_);
+    if (s == Status::kOk) s = Index(&batch_place_, changes[i], work->offsets[i]);
+    if (s != Status::kOk) return Behind(s);
+  }
+  *version = log_->last_lsn();
+  return Status::kOk;
+}
+
+Status Store::Batch(const BatchRequest& request, bool deferred, uint64_t* version) {
+  *version = 0;
+  bool puts = false;
+  for (uint32_t i = 0; i < request.count; ++i) {
+    if (Status s = CheckChange(request.changes[i]); s != Status::kOk) return s;
+    puts |= request.changes[i].kind == kRecordPut;
+  }
+  for (uint32_t i = 0; i < request.check_count; ++i) {
+    if (request.checks[i].key.size == 0 || request.checks[i].tree >= kTreeCount) return Status::kInvalid;
+  }
+  for (uint32_t i = 0; i < request.range_check_count; ++i) {
+    if (request.range_checks[i].tree >= kTreeCount) return Status::kInvalid;
+  }
+  if (request.count + request.check_count + request.range_check_count == 0) return Status::kOk;
+  Guard guard(lock_);
+  return BatchAttempted(guard, deferred, puts ? Reserve::kPut : Reserve::kRemove, version, [&](BatchWork* work) {
+    for (uint32_t i = 0; i < request.check_count; ++i) {
+      if (Status s = Holds(request.checks[i]); s != Status::kOk) return s;
     }
-    *version = log_->last_lsn();
+    for (uint32_t i = 0; i < request.range_check_count; ++i) {
+      if (Status s = Holds(request.range_checks[i]); s != Status::kOk) return s;
+    }
+    work->changes.assign(request.changes, request.changes + request.count);
+    AddExpiryList(&work->changes, &work->expiry_keys);
     return Status::kOk;
+  });
+}
+
+// Keys are used where they lie in the log: nothing there is given back before the change is whole.
+Status Store::EraseRange(uint32_t tree, const KeyRange& range, uint32_t limit, bool deferred, Removed* removed) {
+  if (tree >= kTreeCount) return Status::kInvalid;
+  uint64_t version = 0;
+  Guard guard(lock_);
+  return BatchAttempted(guard, deferred, Reserve::kRemove, &version, [&](BatchWork* work) -> Status {
+    *removed = {};
+    const uint64_t now = UnixMillis();
+    Cursor cursor(pool_.get(), space_.get(), trees_[tree].root());
+    for (cursor.Seek(range, false); cursor.valid() && removed->looked_at < limit; cursor.Advance()) {
+      const uint64_t offset = RecordRefOffset(cursor.ref());
+      Record record;
+      ++removed->looked_at;
+      removed->entries += RecordAt(*space_, offset, &record) && !record.ExpiredAt(now);
+      work->changes.push_back({kRecordDel, 0, tree, cursor.key(), {}});
+    }
+    removed->more = cursor.valid();
+    if (cursor.status() != Status::kOk) damaged_offset_ = cursor.damaged_offset();
+    return cursor.status();
+  });
+}
+
+// What a line of the list of times is about, if the entry still has that time. What is damaged stays for whoever reads
+// it.
+bool Store::Expiring(Bytes line, Change* remove) {
+  ExpiryLine parsed;
+  if (!ParseExpiryLine(line, &parsed)) return false;
+  const Found found = Find(*pool_, *space_, trees_[parsed.tree].root(), parsed.key);
+  if (found.lookup != Lookup::kFound || found.record.expires != parsed.unix_ms) return false;
+  *remove = {kRecordDel, 0, parsed.tree, parsed.key, {}};
+  return VerifyRecord(*space_, RecordRefOffset(found.ref), found.record);
+}
+
+Status Store::Sweep(uint64_t unix_ms, uint32_t limit, bool deferred, Removed* removed) {
+  uint64_t version = 0;
+  Guard guard(lock_);
+  return BatchAttempted(guard, deferred, Reserve::kRemove, &version, [&](BatchWork* work) -> Status {
+    *removed = {};
+    Cursor cursor(pool_.get(), space_.get(), trees_[kTreeExpiry].root());
+    for (cursor.Seek({}, false); cursor.valid(); cursor.Advance()) {
+      const Bytes line = cursor.key();
+      const uint64_t time = KeyHead(line);
+      if (time > unix_ms) {
+        removed->next_expiry = time;
+        break;
+      }
+      if (removed->looked_at == limit) {
+        removed->more = true;
+        removed->next_expiry = time;
+        break;
+      }
+      ++removed->looked_at;
+      work->changes.push_back({kRecordDel, 0, kTreeExpiry, line, {}});
+      Change change;
+      if (!Expiring(line, &change)) continue;
+      work->changes.push_back(change);
+      ++removed->entries;
+    }
+    if (cursor.status() != Status::kOk) damaged_offset_ = cursor.damaged_offset();
+    return cursor.status();
   });
 }
 

@@ -1,20 +1,35 @@
 // Reads: copies out of the region, every record's checksum verified, inside a guard.
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "platform/system.h"
 #include "store/store.h"
 
 namespace sealog {
 
-bool Store::RootOf(uint64_t snapshot, uint32_t tree, Root* root) const {
-  if (tree >= kTreeCount) return false;
+bool Store::StateOf(uint64_t snapshot, uint32_t tree, State* state) const {
+  if (!serving_ || tree >= kTreeCount) return false;
   if (snapshot == 0) {
-    *root = trees_[tree].root();
+    for (uint32_t t = 0; t < kTreeCount; ++t) state->roots[t] = trees_[t].root();
+    // Without a list of times nothing has one.
+    state->unix_ms = state->roots[kTreeExpiry].count != 0 ? UnixMillis() : 0;
     return true;
   }
   auto it = snapshots_.find(snapshot);
   if (it == snapshots_.end()) return false;
-  *root = it->second.roots[tree];
+  *state = it->second.state;
   return true;
+}
+
+// kNotFound: its time has passed. A time that a damaged record has decides nothing.
+Status Store::Visible(const Record& record, uint64_t offset, uint64_t unix_ms) {
+  if ((record.flags & kRecordExpires) == 0) return Status::kOk;
+  if (!VerifyRecord(*space_, offset, record)) {
+    damaged_offset_ = offset;
+    return Status::kCorrupt;
+  }
+  return record.ExpiredAt(unix_ms) ? Status::kNotFound : Status::kOk;
 }
 
 // Bytes of the value, whether it lies in its record or in pieces.
@@ -41,6 +56,7 @@ Status Store::ValueBytes(const Record& record, uint64_t offset, uint64_t* bytes)
 GetResult Store::CopyValue(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes) {
   GetResult result;
   result.version = record.lsn;
+  result.expires = record.expires;
   if (!VerifyRecord(*space_, offset, record)) {
     damaged_offset_ = offset;
     result.status = Status::kCorrupt;
@@ -75,8 +91,8 @@ GetResult Store::CopyValue(const Record& record, uint64_t offset, uint8_t* out, 
 GetResult Store::Get(uint64_t snapshot, uint32_t tree, Bytes key, uint8_t* out, size_t out_bytes) {
   GetResult result;
   Guard guard(lock_);
-  Root root;
-  if (!serving_ || !RootOf(snapshot, tree, &root)) {
+  State state;
+  if (!StateOf(snapshot, tree, &state)) {
     result.status = Status::kClosed;
     return result;
   }
@@ -85,9 +101,11 @@ GetResult Store::Get(uint64_t snapshot, uint32_t tree, Bytes key, uint8_t* out, 
     return result;
   }
   if (!Shielded([&] {
-        Found found = Find(*pool_, *space_, root, key);
+        Found found = Find(*pool_, *space_, state.roots[tree], key);
         if (found.lookup == Lookup::kFound) {
-          result = CopyValue(found.record, RecordRefOffset(found.ref), out, out_bytes);
+          const uint64_t offset = RecordRefOffset(found.ref);
+          result.status = Visible(found.record, offset, state.unix_ms);
+          if (result.status == Status::kOk) result = CopyValue(found.record, offset, out, out_bytes);
         } else {
           result.status = found.lookup == Lookup::kAbsent ? Status::kNotFound : Status::kCorrupt;
           damaged_offset_ = found.damaged_offset;
@@ -98,18 +116,20 @@ GetResult Store::Get(uint64_t snapshot, uint32_t tree, Bytes key, uint8_t* out, 
   return result;
 }
 
-Status Store::Has(uint32_t tree, Bytes key) {
+Status Store::Has(uint64_t snapshot, uint32_t tree, Bytes key) {
   Guard guard(lock_);
-  Root root;
-  if (!serving_ || !RootOf(0, tree, &root)) return Status::kClosed;
+  State state;
+  if (!StateOf(snapshot, tree, &state)) return Status::kClosed;
   if (broken_) return Status::kMedia;
   Status status = Status::kMedia;
   if (!Shielded([&] {
-        Found found = Find(*pool_, *space_, root, key);
-        status = found.lookup == Lookup::kFound    ? Status::kOk
-                 : found.lookup == Lookup::kAbsent ? Status::kNotFound
-                                                   : Status::kCorrupt;
-        damaged_offset_ = found.damaged_offset;
+        Found found = Find(*pool_, *space_, state.roots[tree], key);
+        if (found.lookup == Lookup::kFound) {
+          status = Visible(found.record, RecordRefOffset(found.ref), state.unix_ms);
+        } else {
+          status = found.lookup == Lookup::kAbsent ? Status::kNotFound : Status::kCorrupt;
+          damaged_offset_ = found.damaged_offset;
+        }
       })) {
     return Status::kMedia;
   }
@@ -125,10 +145,18 @@ uint64_t Store::TakeSnapshot() {
     pool_->set_epoch(epoch + 1);
   }
   pool_->pins().Add(epoch);
-  Snapshot snapshot{epoch, {}};
-  for (uint32_t t = 0; t < kTreeCount; ++t) snapshot.roots[t] = trees_[t].root();
+  Snapshot snapshot{epoch, LastLsn(), MonotonicMillis(), {}};
+  static_cast<void>(StateOf(0, kTreeUser, &snapshot.state));
   uint64_t id = next_snapshot_++;
   snapshots_.emplace(id, snapshot);
+  return id;
+}
+
+uint64_t Store::OpenSnapshot(uint64_t* lsn) {
+  Guard guard(lock_);
+  if (!serving_) return 0;
+  const uint64_t id = TakeSnapshot();
+  *lsn = snapshots_.find(id)->second.lsn;
   return id;
 }
 
@@ -141,81 +169,111 @@ void Store::ReleaseSnapshot(uint64_t id) {
   pool_->pins().Remove(epoch);
 }
 
+// Entries from the cursor on, as many as fit.
+Status Store::FillVisible(const RangeRequest& request, const State& state, RangeResult* result) {
+  Cursor cursor(pool_.get(), space_.get(), state.roots[request.tree]);
+  uint64_t skip = request.skip;
+  // Counts per child tell the place of the n-th entry, unless some of those counted may have expired.
+  if (skip != 0 && state.roots[kTreeExpiry].count == 0) {
+    cursor.SeekPast(request.range, request.reverse, std::exchange(skip, 0));
+  } else {
+    cursor.Seek(request.range, request.reverse);
+  }
+  for (; cursor.valid() && result->entries < request.limit; cursor.Advance()) {
+    const uint64_t offset = RecordRefOffset(cursor.ref());
+    Record record;
+    if (!RecordAt(*space_, offset, &record) || !VerifyRecord(*space_, offset, record)) {
+      damaged_offset_ = offset;
+      return Status::kCorrupt;
+    }
+    if (record.ExpiredAt(state.unix_ms)) continue;
+    if (skip != 0) {
+      --skip;
+      continue;
+    }
+    uint64_t value_bytes = 0;
+    if (!request.no_values) {
+      if (Status status = ValueBytes(record, offset, &value_bytes); status != Status::kOk) return status;
+    }
+    RangeEntry entry{static_cast<uint16_t>(record.key.size), 0, static_cast<uint32_t>(value_bytes),
+                     static_cast<double>(record.lsn)};
+    uint64_t needed = RoundUp(sizeof entry + record.key.size + value_bytes, 8);
+    if (needed > request.out_bytes - result->bytes) {
+      if (result->entries != 0) break;
+      // The first entry alone is too large: its key comes, its value is read by itself.
+      entry.flags = kRangeValueOutside;
+      needed = RoundUp(sizeof entry + record.key.size, 8);
+      if (needed > request.out_bytes) {
+        result->needed = needed;
+        return Status::kValueOutside;
+      }
+    }
+    uint8_t* to = request.out + result->bytes;
+    memcpy(to, &entry, sizeof entry);
+    memcpy(to + sizeof entry, record.key.data, record.key.size);
+    if (!request.no_values && entry.flags == 0) {
+      GetResult value = CopyValue(record, offset, to + sizeof entry + record.key.size, value_bytes);
+      if (value.status != Status::kOk) return value.status;
+    }
+    result->bytes += needed;
+    ++result->entries;
+  }
+  if (cursor.status() != Status::kOk) damaged_offset_ = cursor.damaged_offset();
+  result->done = !cursor.valid();
+  return cursor.status();
+}
+
 RangeResult Store::FillRange(const RangeRequest& request) {
   RangeResult result;
   Guard guard(lock_);
-  Root root;
-  if (!serving_ || !RootOf(request.snapshot, kTreeUser, &root)) {
+  State state;
+  if (!StateOf(request.snapshot, request.tree, &state)) {
     result.status = Status::kClosed;
     return result;
   }
-  if (broken_) {
+  result.status = Status::kMedia;
+  if (broken_ || !Shielded([&] { result.status = FillVisible(request, state, &result); }))
     result.status = Status::kMedia;
-    return result;
-  }
-  if (!Shielded([&] {
-        Cursor cursor(pool_.get(), space_.get(), root);
-        cursor.Seek(request.range, request.reverse);
-        for (; cursor.valid() && result.entries < request.limit; cursor.Advance()) {
-          uint64_t offset = RecordRefOffset(cursor.ref());
-          Record record;
-          if (!RecordAt(*space_, offset, &record) || !VerifyRecord(*space_, offset, record)) {
-            damaged_offset_ = offset;
-            result.status = Status::kCorrupt;
-            return;
-          }
-          uint64_t value_bytes = 0;
-          if (!request.no_values) {
-            result.status = ValueBytes(record, offset, &value_bytes);
-            if (result.status != Status::kOk) return;
-          }
-          RangeEntry entry{static_cast<uint16_t>(record.key.size), 0, static_cast<uint32_t>(value_bytes),
-                           static_cast<double>(record.lsn)};
-          uint64_t needed = RoundUp(sizeof entry + record.key.size + value_bytes, 8);
-          if (needed > request.out_bytes - result.bytes) {
-            if (result.entries != 0) break;
-            // The first entry alone is too large: its key comes, its value is read by itself.
-            entry.flags = kRangeValueOutside;
-            needed = RoundUp(sizeof entry + record.key.size, 8);
-            if (needed > request.out_bytes) {
-              result.status = Status::kValueOutside;
-              result.needed = needed;
-              return;
-            }
-          }
-          uint8_t* to = request.out + result.bytes;
-          memcpy(to, &entry, sizeof entry);
-          memcpy(to + sizeof entry, record.key.data, record.key.size);
-          if (!request.no_values && entry.flags == 0) {
-            GetResult value = CopyValue(record, offset, to + sizeof entry + record.key.size, value_bytes);
-            if (value.status != Status::kOk) {
-              result.status = value.status;
-              return;
-            }
-          }
-          result.bytes += needed;
-          ++result.entries;
-        }
-        if (cursor.status() != Status::kOk) {
-          damaged_offset_ = cursor.damaged_offset();
-          result.status = cursor.status();
-        }
-        result.done = !cursor.valid();
-      })) {
-    result.status = Status::kMedia;
-  }
   if (result.status != Status::kOk) return result;
   if (!result.done) result.snapshot = request.snapshot != 0 ? request.snapshot : TakeSnapshot();
   return result;
 }
 
-Status Store::Count(const KeyRange& range, uint64_t* count) {
+// Entries of the range that have expired and are not swept yet: by the list of times, so the cost is their number.
+Status Store::CountExpired(const State& state, uint32_t tree, const KeyRange& range, uint64_t* expired) {
+  *expired = 0;
+  Cursor cursor(pool_.get(), space_.get(), state.roots[kTreeExpiry]);
+  for (cursor.Seek({}, false); cursor.valid(); cursor.Advance()) {
+    ExpiryLine line;
+    if (KeyHead(cursor.key()) > state.unix_ms) break;
+    if (!ParseExpiryLine(cursor.key(), &line) || line.tree != tree || range.Below(line.key) || range.Above(line.key))
+      continue;
+    const Found found = Find(*pool_, *space_, state.roots[tree], line.key);
+    if (found.lookup == Lookup::kDamaged) {
+      damaged_offset_ = found.damaged_offset;
+      return Status::kCorrupt;
+    }
+    if (found.lookup != Lookup::kFound || found.record.expires != line.unix_ms) continue;
+    const Status status = Visible(found.record, RecordRefOffset(found.ref), state.unix_ms);
+    if (status == Status::kCorrupt) return status;
+    *expired += status == Status::kNotFound;
+  }
+  if (cursor.status() != Status::kOk) damaged_offset_ = cursor.damaged_offset();
+  return cursor.status();
+}
+
+Status Store::Count(uint64_t snapshot, uint32_t tree, const KeyRange& range, uint64_t* count) {
   Guard guard(lock_);
-  if (!serving_) return Status::kClosed;
+  State state;
+  if (!StateOf(snapshot, tree, &state)) return Status::kClosed;
   if (broken_) return Status::kMedia;
   Status status = Status::kMedia;
-  if (!Shielded(
-          [&] { status = CountRange(*pool_, *space_, trees_[kTreeUser].root(), range, count, &damaged_offset_); })) {
+  if (!Shielded([&] {
+        status = CountRange(*pool_, *space_, state.roots[tree], range, count, &damaged_offset_);
+        uint64_t expired = 0;
+        if (status == Status::kOk) status = CountExpired(state, tree, range, &expired);
+        *count -= std::min(*count, expired);
+      })) {
     return Status::kMedia;
   }
   return status;

@@ -39,6 +39,8 @@ struct StoreStats {
   double minor_faults = 0;  // of the process
   double major_faults = 0;
   double tree_height = 0;
+  double oldest_snapshot_lsn = 0;  // 0: none
+  double oldest_snapshot_ms = 0;   // how long it has been there
 };
 inline constexpr uint32_t kStatsCount = sizeof(StoreStats) / sizeof(double);
 

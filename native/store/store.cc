@@ -271,11 +271,11 @@ void Store::AddLiveBytes(uint64_t offset, int64_t delta) {
 // Counts a record that holds, and the pieces of a large value, into (sign 1) or out of (-1) their segments. Pieces
 // count as their list says: their own headers may be damaged.
 void Store::AddLive(uint64_t offset, const Change& change, int sign) {
-  auto footprint = [&](size_t value_bytes) {
-    return int64_t{sign} * static_cast<int64_t>(RoundUp(
-                               LogWriter::RecordBytes(change.tree, change.key.size, value_bytes), kRecordAlign));
+  auto footprint = [&](uint8_t flags, size_t value_bytes) {
+    const uint32_t bytes = LogWriter::RecordBytes(change.tree, flags, change.key.size, value_bytes);
+    return int64_t{sign} * static_cast<int64_t>(RoundUp(bytes, kRecordAlign));
   };
-  AddLiveBytes(offset, footprint(change.value.size));
+  AddLiveBytes(offset, footprint(change.flags, change.value.size));
   if ((change.flags & kRecordExtents) == 0) return;
   for (size_t at = 0; at + sizeof(ValueExtent) <= change.value.size; at += sizeof(ValueExtent)) {
     ValueExtent extent;
@@ -283,7 +283,7 @@ void Store::AddLive(uint64_t offset, const Change& change, int sign) {
     if (extent.offset >= space_->bytes() || extent.bytes > space_->segment_bytes() ||
         space_->segment(space_->SegmentOf(extent.offset)).type != SegmentType::kLog)
       continue;
-    AddLiveBytes(extent.offset, footprint(extent.bytes));
+    AddLiveBytes(extent.offset, footprint(0, extent.bytes));
   }
 }
 
@@ -325,6 +325,11 @@ Status Store::Close() {
   return status;
 }
 
+// A reader's log is what was replayed.
+uint64_t Store::LastLsn() const {
+  return reader_ ? std::max(reader_->end().next_lsn, plan_.header.lsn + 1) - 1 : log_->last_lsn();
+}
+
 void Store::Stats(StoreStats* out) {
   Guard guard(lock_);
   const PersistCounters& w = persister_.counters();
@@ -336,10 +341,8 @@ void Store::Stats(StoreStats* out) {
   out->checkpoint_fences = static_cast<double>(c.fences);
   out->checkpoint_lines = static_cast<double>(c.lines);
   out->entries = static_cast<double>(trees_[kTreeUser].root().count);
-  // A reader's log is what was replayed.
-  const uint64_t replayed = reader_ ? std::max(reader_->end().next_lsn, plan_.header.lsn + 1) - 1 : 0;
-  out->lsn = static_cast<double>(reader_ ? replayed : log_->last_lsn());
-  out->durable_lsn = static_cast<double>(reader_ ? replayed : log_->stable_lsn());
+  out->lsn = static_cast<double>(LastLsn());
+  out->durable_lsn = static_cast<double>(reader_ ? LastLsn() : log_->stable_lsn());
   out->log_bytes = static_cast<double>(log_->bytes_appended());
   out->log_frames = static_cast<double>(log_->frames_appended());
   out->segments = space_->count();
@@ -366,6 +369,11 @@ void Store::Stats(StoreStats* out) {
   out->oldest_pin = pool_->pins().empty() ? 0 : static_cast<double>(pool_->pins().oldest());
   out->waiting = static_cast<double>(pool_->pins().waiting());
   out->snapshots = static_cast<double>(snapshots_.size());
+  if (!snapshots_.empty()) {
+    const Snapshot& oldest = snapshots_.begin()->second;
+    out->oldest_snapshot_lsn = static_cast<double>(oldest.lsn);
+    out->oldest_snapshot_ms = static_cast<double>(MonotonicMillis() - oldest.taken_ms);
+  }
   out->tail_bytes = static_cast<double>(log_->bytes_appended() - log_bytes_at_freeze_);
   out->populated_bytes = static_cast<double>(populator_.done_bytes());
   out->populate_complete = populator_.complete() ? 1 : 0;

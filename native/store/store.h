@@ -35,9 +35,11 @@ struct ServeOptions {
 struct RangeRequest {
   uint64_t snapshot = 0;  // 0: the newest state
   KeyRange range;
+  uint32_t tree = kTreeUser;
   bool reverse = false;
   bool no_values = false;
   uint32_t limit = 0;
+  uint64_t skip = 0;  // so many entries first
   uint8_t* out = nullptr;
   size_t out_bytes = 0;
 };
@@ -55,6 +57,7 @@ struct GetResult {
   Status status = Status::kOk;
   uint64_t bytes = 0;
   uint64_t version = 0;
+  uint64_t expires = 0;  // Unix milliseconds; 0: never
 };
 
 // Entries of a range as they are handed out, each padded to 8 bytes.
@@ -66,6 +69,51 @@ struct RangeEntry {
 };
 static_assert(sizeof(RangeEntry) == 16);
 inline constexpr uint16_t kRangeValueOutside = 1;
+
+// What a commit relies on: it is refused with kConflict, and nothing changed, where this is not so any more. Expired
+// entries count as absent.
+struct Check {
+  uint32_t tree = kTreeUser;
+  Bytes key;
+  uint64_t version = 0;  // of the entry; 0: there is none
+};
+// The range had `count` entries, none written after `version`, and still has just these.
+struct RangeCheck {
+  uint32_t tree = kTreeUser;
+  KeyRange range;
+  uint64_t version = 0;
+  uint64_t count = 0;
+};
+
+struct BatchRequest {
+  const Change* changes = nullptr;
+  uint32_t count = 0;
+  const Check* checks = nullptr;
+  uint32_t check_count = 0;
+  const RangeCheck* range_checks = nullptr;
+  uint32_t range_check_count = 0;
+};
+
+// A key of kTreeExpiry: time, tree, key.
+struct ExpiryLine {
+  uint64_t unix_ms;
+  uint32_t tree;
+  Bytes key;
+};
+// False for what is no such key.
+inline bool ParseExpiryLine(Bytes line, ExpiryLine* out) {
+  if (line.size <= kExpiryHeadBytes) return false;
+  *out = {KeyHead(line), line.data[kExpiryHeadBytes - 1], {line.data + kExpiryHeadBytes, line.size - kExpiryHeadBytes}};
+  return out->tree < kTreeExpiry;
+}
+
+// What one slice of removing has done.
+struct Removed {
+  uint32_t entries = 0;  // that were there and are not any more
+  uint32_t looked_at = 0;
+  bool more = false;
+  uint64_t next_expiry = 0;  // Sweep: when there is more to do, in Unix milliseconds; 0: nothing expires
+};
 
 class Store {
  public:
@@ -92,8 +140,15 @@ class Store {
   Status Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t* version);
   // `*version` is 0 and nothing is written if the key is absent.
   Status Remove(uint32_t tree, Bytes key, bool deferred, uint64_t* version);
-  // All or nothing. The order counts: the last change of a key wins.
-  Status Batch(const Change* changes, uint32_t count, bool deferred, uint64_t* version);
+  // All or nothing. The order counts: the last change of a key wins. kConflict: a check does not hold.
+  Status Batch(const BatchRequest& request, bool deferred, uint64_t* version);
+  Status Batch(const Change* changes, uint32_t count, bool deferred, uint64_t* version) {
+    return Batch({changes, count}, deferred, version);
+  }
+  // Removes the first `limit` entries of a range, as one batch.
+  Status EraseRange(uint32_t tree, const KeyRange& range, uint32_t limit, bool deferred, Removed* removed);
+  // Removes entries that expired up to `unix_ms`, after a look at `limit` of them, as one batch.
+  Status Sweep(uint64_t unix_ms, uint32_t limit, bool deferred, Removed* removed);
   // Makes everything deferred durable.
   Status Commit();
   // The same in three steps, so that the device is waited for on another thread: Begin (this thread), Sync (any), End
@@ -108,9 +163,14 @@ class Store {
   // value is copied to `out`; kValueOutside (with its length) if it does not fit. kNotFound, kCorrupt, kMedia.
   GetResult Get(uint32_t tree, Bytes key, uint8_t* out, size_t out_bytes) { return Get(0, tree, key, out, out_bytes); }
   GetResult Get(uint64_t snapshot, uint32_t tree, Bytes key, uint8_t* out, size_t out_bytes);
-  Status Has(uint32_t tree, Bytes key);
+  Status Has(uint32_t tree, Bytes key) { return Has(0, tree, key); }
+  Status Has(uint64_t snapshot, uint32_t tree, Bytes key);
   RangeResult FillRange(const RangeRequest& request);
-  Status Count(const KeyRange& range, uint64_t* count);
+  Status Count(const KeyRange& range, uint64_t* count) { return Count(0, kTreeUser, range, count); }
+  Status Count(uint64_t snapshot, uint32_t tree, const KeyRange& range, uint64_t* count);
+  // Keeps the newest state for reading until it is released; 0 if the store is closed. `*lsn` gets its last commit.
+  // O(1).
+  uint64_t OpenSnapshot(uint64_t* lsn);
   void ReleaseSnapshot(uint64_t id);
 
   // A clean end: commits, checkpoints. Without it the store is left as if the process had been killed.
@@ -139,6 +199,7 @@ class Store {
   Status Writable() const;
   Status Poison(Status status, const Failure& failure);
   Status Interrupted();
+  uint64_t LastLsn() const;
   Status Applied(const Record& record, uint64_t offset);
   void AddLive(uint64_t offset, const Change& change, int sign);
   void AddLiveBytes(uint64_t offset, int64_t delta);
@@ -161,6 +222,21 @@ class Store {
   Status Outline(Change* change, std::vector<uint8_t>* extents);
   Status Index(Place* place, const Change& change, uint64_t offset);
   Status Logged(Place* place, const Change& change, bool deferred, uint64_t* version);
+  // What a batch needs while it is tried.
+  struct BatchWork {
+    std::vector<Change> changes;
+    std::vector<std::vector<uint8_t>> extents;
+    std::vector<uint8_t> expiry_keys;
+    std::vector<uint64_t> offsets;
+    std::vector<uint32_t> groups;  // changes in each frame
+  };
+  // `prepare(BatchWork*)` says what to change, at the beginning of each attempt, under the lock.
+  template <class Prepare>
+  Status BatchAttempted(Guard& guard, bool deferred, Reserve last, uint64_t* version, Prepare&& prepare);
+  Status LogAndIndex(BatchWork* work, bool deferred, Reserve who, uint64_t* version);
+  bool Expiring(Bytes line, Change* remove);
+  Status Holds(const Check& check);
+  Status Holds(const RangeCheck& check);
   Status DrainLog();
   Status BoundWindow();
   Status Behind(Status status);
@@ -178,7 +254,16 @@ class Store {
   // read.cc
   GetResult CopyValue(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes);
   Status ValueBytes(const Record& record, uint64_t offset, uint64_t* bytes);
-  bool RootOf(uint64_t snapshot, uint32_t tree, Root* root) const;
+  // A state to read: roots, and the time that decides what has expired.
+  struct State {
+    Root roots[kTreeCount];
+    uint64_t unix_ms;
+  };
+  bool StateOf(uint64_t snapshot, uint32_t tree, State* state) const;
+  // Whether the record is there for a reader; verified first, if it has a time.
+  Status Visible(const Record& record, uint64_t offset, uint64_t unix_ms);
+  Status FillVisible(const RangeRequest& request, const State& state, RangeResult* result);
+  Status CountExpired(const State& state, uint32_t tree, const KeyRange& range, uint64_t* expired);
   uint64_t TakeSnapshot();
 
   std::unique_ptr<Region> region_;
@@ -225,7 +310,9 @@ class Store {
   // Snapshots.
   struct Snapshot {
     uint64_t epoch;
-    Root roots[kTreeCount];
+    uint64_t lsn;
+    uint64_t taken_ms;  // of a clock that does not jump
+    State state;
   };
   std::map<uint64_t, Snapshot> snapshots_;
   uint64_t next_snapshot_ = 1;

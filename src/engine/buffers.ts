@@ -10,10 +10,13 @@ export const metaNumbers = 16
 export const Meta = {
   ValueBytes: 0,
   Version: 1,
+  Expires: 2,
   RangeDone: 0,
   RangeBytes: 1,
   RangeSnapshot: 2,
   RangeNeeded: 3,
+  RemovedMore: 0,
+  NextExpiry: 1,
 } as const
 
 /** A Buffer over `[offset, offset + length)` of the same memory: `buffer.subarray` without its arithmetic. */

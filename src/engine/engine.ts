@@ -3,7 +3,16 @@ import type { Native } from './native.ts'
 import { errorFromStatus, type FailureContext } from './status.ts'
 
 export type * from './native.ts'
-export { BatchOp, DomainCode, DurabilityCode, KeyCodecCode, RangeFlag, ValueCodecCode, WriteFlag } from './native.ts'
+export {
+  BatchOp,
+  DomainCode,
+  DurabilityCode,
+  KeyCodecCode,
+  RangeFlag,
+  Space,
+  ValueCodecCode,
+  WriteFlag,
+} from './native.ts'
 
 /** The native engine, as the rest of Sealog sees it. Hot calls go to it directly; {@link check} turns an answer into an error. */
 export type Engine = Native

@@ -20,7 +20,9 @@ export const ValueCodecCode = { msgpack: 1, json: 2, string: 3, binary: 4, custo
 
 export const WriteFlag = { Deferred: 1 } as const
 export const RangeFlag = { Reverse: 1, LowExclusive: 2, HighInclusive: 4, NoValues: 8, HasHigh: 16 } as const
-export const BatchOp = { Put: 1, Del: 2 } as const
+export const BatchOp = { Put: 1, Del: 2, PutExpiring: 3, Check: 4, CheckRange: 5 } as const
+/** Which keys a call is about, where not those of a namespace: 4 * id + key codec. */
+export const Space = { User: 0, System: 1 } as const
 
 export interface NativeCreateOptions {
   readonly capacityBytes: number
@@ -136,13 +138,13 @@ export interface Native {
   closeStore(handle: Handle): number
   releaseSnapshot(handle: Handle, id: number): number
 
-  put(handle: Handle, key: KeyArgument, start: number, end: number, flags: number): number
-  putValue(handle: Handle, key: KeyArgument, value: Uint8Array, flags: number): number
-  remove(handle: Handle, key: KeyArgument, flags: number): number
-  get(handle: Handle, key: KeyArgument, offset: number): number
-  getInto(handle: Handle, key: KeyArgument, buffer: Uint8Array, tree: number): number
-  getEntry(handle: Handle, key: KeyArgument, offset: number): number
-  has(handle: Handle, key: KeyArgument): number
+  put(handle: Handle, key: KeyArgument, start: number, end: number, flags: number, space: number): number
+  putValue(handle: Handle, key: KeyArgument, value: Uint8Array, flags: number, space: number): number
+  remove(handle: Handle, key: KeyArgument, flags: number, space: number): number
+  get(handle: Handle, key: KeyArgument, offset: number, space: number, snapshot: number): number
+  getInto(handle: Handle, key: KeyArgument, buffer: Uint8Array, space: number, snapshot: number): number
+  getEntry(handle: Handle, key: KeyArgument, offset: number, space: number, snapshot: number): number
+  has(handle: Handle, key: KeyArgument, space: number, snapshot: number): number
   batch(handle: Handle, ops: Uint8Array, bytes: number, count: number, flags: number): number
   commit(handle: Handle): number
   commitAsync(handle: Handle, callback: (answer: number) => void): number
@@ -154,7 +156,11 @@ export interface Native {
     flags: number,
     limit: number,
     out: Uint8Array,
+    space: number,
+    skip: number,
   ): number
-  count(handle: Handle, lowBytes: number, highBytes: number, flags: number): number
-  snapshotGetInto(handle: Handle, snapshot: number, key: KeyArgument, buffer: Uint8Array): number
+  count(handle: Handle, lowBytes: number, highBytes: number, flags: number, space: number, snapshot: number): number
+  eraseRange(handle: Handle, lowBytes: number, highBytes: number, flags: number, limit: number, space: number): number
+  sweep(handle: Handle, unixMs: number, limit: number, flags: number): number
+  openSnapshot(handle: Handle): number
 }

@@ -33,6 +33,8 @@ export const statNames = [
   'minorFaults',
   'majorFaults',
   'treeHeight',
+  'oldestSnapshotLsn',
+  'oldestSnapshotMs',
 ] as const
 
 export type NativeStats = Record<(typeof statNames)[number], number>

@@ -30,6 +30,7 @@ export const Status = {
   Permission: 31,
   Unsupported: 32,
   Absent: 33,
+  Conflict: 34,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]
 
@@ -144,6 +145,11 @@ const meanings: Readonly<Record<number, readonly [code: SealogErrorCode, what: s
     'ERR_SEALOG_ABSENT',
     'There is no store at the path',
     'check the path, or open without readOnly and with createIfMissing to create one',
+  ],
+  [Status.Conflict]: [
+    'ERR_SEALOG_CONFLICT',
+    'Something that the transaction has read was changed meanwhile',
+    'run it again, with more retries, or make it shorter',
   ],
 }
 

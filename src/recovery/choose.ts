@@ -29,8 +29,8 @@ export interface MetaChoice {
   readonly findings: readonly string[]
 }
 
-/** No feature bit has a meaning yet. */
-const featuresKnown = 0n
+const featuresIncompatKnown = BigInt(layoutConstants.kFeatureExpiry)
+const featuresReadOnlyKnown = 0n
 
 /**
  * Chooses from META: the valid superblock with the greatest sequence, the valid checkpoints, the valid seal record with the
@@ -108,10 +108,10 @@ function magicAt(meta: Uint8Array, offset: number): number | undefined {
 }
 
 function checkSuperblock(superblock: Superblock, fileBytes: number, readOnly: boolean): Refusal | undefined {
-  if ((superblock.featuresIncompat & ~featuresKnown) !== 0n) {
+  if ((superblock.featuresIncompat & ~featuresIncompatKnown) !== 0n) {
     return refuse(Status.Version, superblockOffsets[0], 'it uses features that this version does not know')
   }
-  if ((superblock.featuresReadOnly & ~featuresKnown) !== 0n && !readOnly) {
+  if ((superblock.featuresReadOnly & ~featuresReadOnlyKnown) !== 0n && !readOnly) {
     return refuse(Status.Version, superblockOffsets[0], 'this version can only read it: open it with readOnly')
   }
   if (fileBytes < superblock.regionBytes) {

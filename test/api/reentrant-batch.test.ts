@@ -23,7 +23,7 @@ describe('a batch that is begun while another is packed', () => {
 
   it('loses nothing when the promise form is used', async () => {
     const db = openScratch<string>()
-    let pending: Promise<void> | undefined
+    let pending: Promise<boolean> | undefined
     function* operations(): Iterable<BatchOperation<string>> {
       yield { type: 'put', key: 'a', value: 'A' }
       pending = db.batch(inner)

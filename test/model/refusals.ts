@@ -57,7 +57,7 @@ export function refusalSteps(keys: KeySpace, values: ValueSpace): WeightedSteps[
       }
       for (const call of [
         (): Promise<void> => store.put(key, value),
-        (): Promise<void> => store.batch([{ type: 'put', key, value }]),
+        (): Promise<unknown> => store.batch([{ type: 'put', key, value }]),
         // eslint-disable-next-line @typescript-eslint/require-await
         async (): Promise<void> => {
           store.putSync(key, value)

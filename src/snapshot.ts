@@ -1,0 +1,96 @@
+import type { Key } from './codec/keys.ts'
+import type { Core } from './core.ts'
+import { Meta } from './engine/buffers.ts'
+import { check } from './engine/engine.ts'
+import { SealogError } from './errors.ts'
+import type { Keyspace } from './keyspace.ts'
+import { warnOfLeak } from './leak.ts'
+import { keyspaceOf, type Namespace } from './namespace.ts'
+import type { NativeSession } from './native-session.ts'
+import { ReadView, type StateRef } from './read-view.ts'
+
+/** A snapshot that native keeps, until it is released. */
+export class SnapshotRef implements StateRef {
+  readonly session: NativeSession
+  /** Of the last commit that it has. */
+  readonly version: number
+  #id: number
+
+  /** O(1). @throws SealogError ERR_SEALOG_CLOSED */
+  constructor(session: NativeSession) {
+    session.assertOpen()
+    this.session = session
+    this.#id = check(session.engine, session.engine.openSnapshot(session.handle), { path: session.path })
+    this.version = session.meta[Meta.Version] ?? 0
+  }
+
+  get released(): boolean {
+    return this.#id === 0
+  }
+
+  /** @throws SealogError ERR_SEALOG_CLOSED once it is released */
+  get id(): number {
+    if (this.#id !== 0) return this.#id
+    throw new SealogError('ERR_SEALOG_CLOSED', 'The snapshot was released; take another one', {
+      path: this.session.path,
+    })
+  }
+
+  release(): void {
+    const id = this.#id
+    this.#id = 0
+    if (id !== 0 && !this.session.closed) this.session.engine.releaseSnapshot(this.session.handle, id)
+  }
+}
+
+const forgotten = new FinalizationRegistry<SnapshotRef>((ref) => {
+  if (!ref.released && !ref.session.closed) warnOfLeak('A snapshot was not released')
+  ref.release()
+})
+
+/**
+ * The store as it was at one moment, whatever is written meanwhile; what had expired then is not there. Taken in constant time. It
+ * holds what is superseded, so release it: `using snapshot = db.snapshot()`.
+ */
+export class Snapshot<V = unknown, K = Key> extends ReadView<V, K> {
+  readonly #ref: SnapshotRef
+  readonly #core: Core
+
+  /** For Store. */
+  constructor(core: Core, keyspace: Keyspace<V>, ref: SnapshotRef) {
+    super(keyspace, ref)
+    this.#core = core
+    this.#ref = ref
+    forgotten.register(this, ref, ref)
+  }
+
+  /** The sequence number of the last commit that it has. */
+  get version(): number {
+    return this.#ref.version
+  }
+
+  get released(): boolean {
+    return this.#ref.released
+  }
+
+  /** What a namespace had at that moment. It is released with the snapshot. */
+  namespace<V2, K2>(namespace: Namespace<V2, K2>): ReadView<V2, K2> {
+    const keyspace = keyspaceOf(namespace, this.#core)
+    const then = this.#core.catalogue.find(namespace.name, this.#ref.id)
+    return new NamespaceView<V2, K2>(keyspace.at(then?.record.id ?? emptyId), this.#ref)
+  }
+
+  release(): void {
+    forgotten.unregister(this.#ref)
+    this.#ref.release()
+  }
+
+  [Symbol.dispose](): void {
+    this.release()
+  }
+}
+
+/** An id that no namespace gets: nothing is there. */
+const emptyId = 2 ** 29
+
+class NamespaceView<V, K> extends ReadView<V, K> {}
