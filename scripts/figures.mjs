@@ -53,6 +53,11 @@ const rows = {
     `${n(f.cases)} states of META`,
     `${n(f.differences)} differences`,
   ],
+  dax: ({ powerCuts: { ext4, xfs }, sabotagedBuildsCaught, puts, faults, journalCommits }) => [
+    'ext4 and xfs with DAX in a virtual machine: power cuts, plain and with loss of the CPU cache',
+    `${n(ext4.images + xfs.images)} images; ${n(sabotagedBuildsCaught)} sabotaged builds caught; ${n(faults)} faults and ${n(journalCommits)} journal commits in ${n(puts)} puts`,
+    `${n(ext4.violations + xfs.violations)} violations`,
+  ],
   sanitized: (f) => [
     'the vitest suite with the addon under ASan and UBSan',
     `${n(f.passed)} tests`,

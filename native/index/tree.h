@@ -68,7 +68,9 @@ class Tree {
   Root root() const { return root_; }
   void set_root(Root root) {
     root_ = root;
-    height_ = root.ref == 0 ? 0 : pool_->LevelOf(root.ref);
+    // Of a root that does not hold nothing is known; Locate says so, and what is reserved by height must not be absurd.
+    const uint8_t level = root.ref == 0 ? 0 : pool_->LevelOf(root.ref);
+    height_ = level > kTreeHeightMax ? 0 : level;
   }
 
   uint32_t height() const { return height_; }

@@ -217,20 +217,24 @@ Status Store::Put(uint32_t tree, Bytes key, Bytes value, bool deferred, uint64_t
   return Attempted(guard, deferred, Reserve::kPut, [&](Reserve who) -> Status {
     Change change{kRecordPut, 0, tree, key, value};
     const bool large = value.size > log_->inline_value_bytes_max();
+    Place place;
+    const auto locate = [&] {
+      Status s = trees_[tree].Locate(key, &place);
+      if (s != Status::kOk) damaged_offset_ = trees_[tree].damaged_offset();
+      return s;
+    };
     // First what can be refused at no cost, then the pieces, then again: they may have used up what was ensured.
     for (int round = large ? 0 : 1; round < 2; ++round) {
       uint64_t bytes =
           RoundUp(LogWriter::RecordBytes(tree, 0, key.size, round == 0 ? 0 : change.value.size), kLineBytes);
       if (Status s = Ensure(1, 1, trees_[tree], &bytes, 1, who); s != Status::kOk) return s;
       if (round == 0) {
+        // Or the pieces of a value that cannot be indexed would take room.
+        if (Status s = locate(); s != Status::kOk) return s;
         if (Status s = Outline(&change, &extents); s != Status::kOk) return s;
       }
     }
-    Place place;
-    if (Status s = trees_[tree].Locate(key, &place); s != Status::kOk) {
-      damaged_offset_ = trees_[tree].damaged_offset();
-      return s;
-    }
+    if (Status s = locate(); s != Status::kOk) return s;
     return Logged(&place, change, deferred, version);
   });
 }
