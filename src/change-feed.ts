@@ -32,9 +32,12 @@ export class ChangeFeed {
     return this.#watchers.size > 0
   }
 
-  /** @param signal ends it with its reason */
+  /**
+   * @param bounds without what is before a namespace's keys, which changes when it is cleared
+   * @param signal ends it with its reason
+   */
   watch(keyspace: Keyspace, bounds: Bounds, capacity: number, signal: AbortSignal | undefined): Watcher {
-    const watcher: Watcher = new Watcher(keyspace, bounds, capacity, signal, () => this.#watchers.delete(watcher))
+    const watcher = new Watcher(keyspace, bounds, capacity, signal, (ended) => this.#watchers.delete(ended))
     if (!watcher.ended) this.#watchers.add(watcher)
     return watcher
   }
@@ -78,6 +81,17 @@ function valueOf(keyspace: Keyspace, key: unknown): unknown {
   return keyspace.read(key, 0, false, (buffer, start, end) => keyspace.values.decode(buffer, start, end))
 }
 
+/** Bounds without what is before the keys of a namespace: that is another one after it was cleared. */
+function withoutHead(headBytes: number, { low, high, flags }: Bounds): Bounds {
+  // A high bound that is no more than a head ends the namespace.
+  const isEnd = headBytes > 0 && high.length === headBytes
+  return {
+    low: low.subarray(headBytes),
+    high: high.subarray(headBytes),
+    flags: isEnd ? flags & ~RangeFlag.HasHigh : flags,
+  }
+}
+
 interface Waiter {
   resolve(result: IteratorResult<Change, undefined>): void
   reject(error: unknown): void
@@ -100,14 +114,14 @@ export class Watcher implements AsyncIterableIterator<Change, undefined, undefin
     bounds: Bounds,
     capacity: number,
     signal: AbortSignal | undefined,
-    onEnd: () => void,
+    onEnd: (ended: Watcher) => void,
   ) {
     this.keyspace = keyspace
-    this.#bounds = bounds
+    this.#bounds = withoutHead(keyspace.head.length, bounds)
     this.#capacity = capacity
     this.#onEnd = () => {
       signal?.removeEventListener('abort', abort)
-      onEnd()
+      onEnd(this)
     }
     const abort = (): void => {
       this.#queue.length = 0
@@ -121,18 +135,22 @@ export class Watcher implements AsyncIterableIterator<Change, undefined, undefin
     return this.#ended
   }
 
-  isAbout(keyspace: Keyspace, key: Buffer): boolean {
+  isAbout(keyspace: Keyspace, whole: Buffer): boolean {
     if (keyspace !== this.keyspace) return false
+    const key = whole.subarray(keyspace.head.length)
     const { low, high, flags } = this.#bounds
-    const fromLow = Buffer.compare(key, low)
+    const own = key.subarray(keyspace.head.length)
+    const fromLow = Buffer.compare(own, low)
     if (fromLow < 0 || (fromLow === 0 && flags & RangeFlag.LowExclusive)) return false
     if (!(flags & RangeFlag.HasHigh)) return true
-    const fromHigh = Buffer.compare(key, high)
+    const fromHigh = Buffer.compare(own, high)
     return fromHigh < 0 || (fromHigh === 0 && (flags & RangeFlag.HighInclusive) !== 0)
   }
 
   push(change: Change): void {
     if (this.#ended) return
+    // One tells as much as many.
+    if (change.type === 'clear' && this.#queue.at(-1)?.type === 'clear') return
     const waiter = this.#waiters.shift()
     if (waiter) {
       waiter.resolve({ done: false, value: change })

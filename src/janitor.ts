@@ -102,7 +102,7 @@ export class Janitor {
     const answer = engine.sweep(handle, now, sliceEntries, WriteFlag.Deferred)
     if (answer < 0) throw this.#session.failure(answer)
     const next = meta[Meta.NextExpiry] ?? 0
-    this.#commit()
+    if (meta[Meta.LookedAt] !== 0) this.#commit()
     // Not sooner than in a while where only the wall clock says that it has expired.
     return next === 0 ? undefined : meta[Meta.RemovedMore] === 1 ? Date.now() : Math.max(next, Date.now() + firstLookMs)
   }

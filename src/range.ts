@@ -2,6 +2,7 @@ import type { Key } from './codec/keys.ts'
 import { Meta, viewOf } from './engine/buffers.ts'
 import { RangeFlag, Space } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
+import { SealogError } from './errors.ts'
 import type { Keyspace } from './keyspace.ts'
 import { layoutConstants } from './layout/constants.ts'
 import { warnOfLeak } from './leak.ts'
@@ -103,6 +104,14 @@ function withHead(head: Uint8Array, { low, high, flags }: Bounds): Bounds {
   return { low: Buffer.concat([head, low]), high: next, flags: flags | RangeFlag.HasHigh }
 }
 
+/** The same bounds for a namespace that was cleared since: its keys are behind another id now. */
+function withNewHead(head: Uint8Array, { low, high, flags }: Bounds): Bounds {
+  const after = (bound: Uint8Array): Uint8Array => bound.subarray(head.length)
+  // No key is empty: only the end of the namespace is a head and nothing else.
+  const openEnd = after(high).length === 0
+  return withHead(head, { low: after(low), high: after(high), flags: openEnd ? flags & ~RangeFlag.HasHigh : flags })
+}
+
 /** @throws RangeError for what is no count */
 export function checkLimit(limit: unknown): number {
   if (limit === undefined || limit === Infinity) return Infinity
@@ -139,6 +148,10 @@ interface Held {
   snapshot: number
   /** Whose snapshot it is: an iterator's own, or that of the Snapshot it reads from. */
   readonly borrowed: boolean
+}
+
+function snapshotReleased(path: string): SealogError {
+  return new SealogError('ERR_SEALOG_CLOSED', 'The snapshot that is read was released; take another one', { path })
 }
 
 function release(held: Held): void {
@@ -190,7 +203,9 @@ export class RangeIterator<T> extends Rows<T> {
   #entries = 0
   #done = false
   #skip: number
-  readonly #space: number
+  #space: number
+  /** Until it has begun: its keys may be moved up to then. */
+  #keyspace: Keyspace | undefined
   readonly #signal: AbortSignal | undefined
 
   constructor(request: RangeRequest, take: TakeEntry<T>) {
@@ -198,6 +213,7 @@ export class RangeIterator<T> extends Rows<T> {
     const { keyspace, snapshot } = request
     this.#held = { session: keyspace.session, snapshot, borrowed: snapshot !== 0 }
     this.#space = keyspace.code
+    this.#keyspace = snapshot === 0 ? keyspace : undefined
     this.#bounds = request.bounds
     this.#left = request.limit
     this.#skip = request.offset
@@ -256,10 +272,18 @@ export class RangeIterator<T> extends Rows<T> {
     return { done: true, value: undefined }
   }
 
+  #begin(keyspace: Keyspace): void {
+    this.#keyspace = undefined
+    if (keyspace.code === this.#space) return
+    this.#space = keyspace.code
+    this.#bounds = withNewHead(keyspace.head, this.#bounds)
+  }
+
   /** Reads the next block; false if there is nothing more. */
   #fill(): boolean {
     const { session } = this.#held
     session.assertOpen()
+    if (this.#keyspace !== undefined) this.#begin(this.#keyspace)
     if (this.#block === undefined) {
       this.#block = spareBlocks.pop() ?? Buffer.allocUnsafeSlow(blockBytes)
       this.#view = new DataView(this.#block.buffer, this.#block.byteOffset, this.#block.length)
@@ -283,7 +307,8 @@ export class RangeIterator<T> extends Rows<T> {
       skip,
     )
     if (answer < 0) {
-      const error = session.failure(answer)
+      const released = this.#held.borrowed && answer === -Status.Closed && !session.closed
+      const error = released ? snapshotReleased(session.path) : session.failure(answer)
       this.return()
       throw error
     }

@@ -16,22 +16,22 @@ export abstract class Rows<T> implements IterableIterator<T, undefined, undefine
 
   /** Lazy: what `mapper` makes of each. */
   map<U>(mapper: (row: T, index: number) => U): Rows<U> {
-    return new LazyRows(mapped(this, mapper))
+    return new LazyRows(mapped(this, mapper), this)
   }
 
   /** Lazy: those that `predicate` is true of. */
   filter(predicate: (row: T, index: number) => unknown): Rows<T> {
-    return new LazyRows(filtered(this, predicate))
+    return new LazyRows(filtered(this, predicate), this)
   }
 
   /** Lazy: the first `count`. */
   take(count: number): Rows<T> {
-    return new LazyRows(taken(this, checkCount(count)))
+    return new LazyRows(taken(this, checkCount(count)), this)
   }
 
   /** Lazy: those behind the first `count`. For ranges the option `offset` is faster. */
   drop(count: number): Rows<T> {
-    return new LazyRows(dropped(this, checkCount(count)))
+    return new LazyRows(dropped(this, checkCount(count)), this)
   }
 
   toArray(): T[] {
@@ -67,13 +67,15 @@ export abstract class Rows<T> implements IterableIterator<T, undefined, undefine
   }
 }
 
-/** Rows out of a generator. */
+/** Rows out of a generator, and what it takes them from. */
 export class LazyRows<T> extends Rows<T> {
   readonly #source: Generator<T, undefined, undefined>
+  readonly #rows: Rows<unknown> | undefined
 
-  constructor(source: Generator<T, undefined, undefined>) {
+  constructor(source: Generator<T, undefined, undefined>, rows?: Rows<unknown>) {
     super()
     this.#source = source
+    this.#rows = rows
   }
 
   next(): IteratorResult<T, undefined> {
@@ -82,6 +84,8 @@ export class LazyRows<T> extends Rows<T> {
 
   return(): { done: true; value: undefined } {
     this.#source.return(undefined)
+    // A generator that has not begun does not do it.
+    this.#rows?.return()
     return { done: true, value: undefined }
   }
 }

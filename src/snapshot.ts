@@ -77,7 +77,9 @@ export class Snapshot<V = unknown, K = Key> extends ReadView<V, K> {
   namespace<V2, K2>(namespace: Namespace<V2, K2>): ReadView<V2, K2> {
     const keyspace = keyspaceOf(namespace, this.#core)
     const then = this.#core.catalogue.find(namespace.name, this.#ref.id)
-    return new NamespaceView<V2, K2>(keyspace.at(then?.record.id ?? emptyId), this.#ref)
+    // Another one may have had the name.
+    const id = then?.record.born === namespace.current.record.born ? then.record.id : emptyId
+    return new NamespaceView<V2, K2>(keyspace.at(id), this.#ref)
   }
 
   release(): void {

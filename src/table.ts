@@ -166,7 +166,7 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
     const { key, ...bounds } = range
     const wanted: RangeOptions<K> = key === undefined ? bounds : { gte: key, lte: key }
     if (key !== undefined && Object.keys(bounds).length > 0) throw new TypeError("Watch either 'key' or a range")
-    const watcher = this.#core.feed.watch(this.#keyspace, encodeBounds(this.#keyspace, wanted), capacity, signal)
+    const watcher = this.#core.feed.watch(this.#keyspace, encodeBounds(this.#keyspace.at(0), wanted), capacity, signal)
     return watcher as AsyncIterableIterator<Change<V, K>, undefined, undefined>
   }
 
@@ -297,11 +297,12 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
       const answer = engine.eraseRange(handle, low.length, high.length, all, sliceEntries, keyspace.code)
       if (answer < 0) throw session.failure(answer)
       const more = meta[Meta.RemovedMore] === 1
+      // At each: it may be stopped behind it, and others write in between.
+      if (answer > 0) this.tellCleared()
       if (flags !== 0) this.#core.commits.join().catch(() => undefined)
       yield answer
       if (!more) break
     }
-    this.tellCleared()
   }
 }
 

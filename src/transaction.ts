@@ -47,7 +47,7 @@ interface Part {
   readonly overlay: Overlay
   /** Whole keys with the versions that were read; 0: there was none. Asynchronous transactions only. */
   readonly reads: Map<string, number>
-  readonly name: string | undefined
+  readonly identity: Identity | undefined
   readonly catalogued: CataloguedNamespace | undefined
 }
 
@@ -61,9 +61,14 @@ class Level {
     this.parent = parent
   }
 
+  /** It, or one that it is nested in. */
+  get ended(): boolean {
+    return !this.open || this.parent?.ended === true
+  }
+
   /** @throws SealogError ERR_SEALOG_TRANSACTION */
   assertUsable(): void {
-    if (!this.open) throw new SealogError('ERR_SEALOG_TRANSACTION', 'The transaction has ended; begin another one')
+    if (this.ended) throw new SealogError('ERR_SEALOG_TRANSACTION', 'The transaction has ended; begin another one')
     if (this.nested) {
       throw new SealogError(
         'ERR_SEALOG_TRANSACTION',
@@ -71,6 +76,18 @@ class Level {
       )
     }
   }
+
+  /** What is to end must have nothing nested that still runs. @throws SealogError ERR_SEALOG_TRANSACTION */
+  assertAlone(): void {
+    if (!this.nested) return
+    throw new SealogError('ERR_SEALOG_TRANSACTION', 'A nested transaction was still running at the end; await it')
+  }
+}
+
+/** Which namespace it is: its name, and what tells it from others that had that name. */
+interface Identity {
+  readonly name: string
+  readonly born: number
 }
 
 /** All that the views of one transaction share. */
@@ -91,19 +108,21 @@ class TransactionState implements RunningTransaction {
     return this.snapshot?.id ?? 0
   }
 
-  partOf(keyspace: Keyspace, name?: string): Part {
+  partOf(keyspace: Keyspace, identity?: Identity): Part {
     let part = this.parts.get(keyspace)
     if (part === undefined) {
       // The namespace as the snapshot has it: it may have been cleared since.
-      const catalogued =
-        name === undefined || !this.snapshot
-          ? undefined
-          : (this.core.catalogue.find(name, this.snapshot.id) ?? this.core.catalogue.find(name))
+      const catalogued = identity && this.snapshot && (this.#find(identity, this.snapshot.id) ?? this.#find(identity, 0))
       const then = catalogued === undefined ? keyspace : keyspace.at(catalogued.record.id)
-      part = { keyspace: then, overlay: new Overlay(), reads: new Map(), name, catalogued }
+      part = { keyspace: then, overlay: new Overlay(), reads: new Map(), identity, catalogued }
       this.parts.set(keyspace, part)
     }
     return part
+  }
+
+  #find({ name, born }: Identity, snapshot: number): CataloguedNamespace | undefined {
+    const found = this.core.catalogue.find(name, snapshot)
+    return found?.record.born === born ? found : undefined
   }
 
   end(): void {
@@ -138,8 +157,8 @@ class TransactionState implements RunningTransaction {
   }
 
   #packChecks(batch: PackedBatch, version: number): void {
-    for (const { keyspace, reads, name, catalogued } of this.parts.values()) {
-      if (name !== undefined && catalogued !== undefined) this.core.catalogue.checkUnchanged(batch, name, catalogued)
+    for (const { keyspace, reads, identity, catalogued } of this.parts.values()) {
+      if (identity && catalogued) this.core.catalogue.checkUnchanged(batch, identity.name, catalogued)
       for (const [key, read] of reads) batch.checkBytes(keyspace.tree, Buffer.from(key, 'latin1'), read)
     }
     for (const { keyspace, bounds, count, last, done } of this.rangeReads) {
@@ -168,20 +187,21 @@ export class Transaction<V = unknown, K = Key> {
   readonly #state: TransactionState
   readonly #level: Level
   readonly #given: Keyspace<V>
-  readonly #name: string | undefined
+  readonly #identity: Identity | undefined
 
   /** For {@link runTransactionSync} and {@link runTransaction}. */
-  constructor(state: TransactionState, level: Level, keyspace: Keyspace<V>, name?: string) {
+  constructor(state: TransactionState, level: Level, keyspace: Keyspace<V>, identity?: Identity) {
     this.#state = state
     this.#level = level
     this.#given = keyspace
-    this.#name = name
+    this.#identity = identity
   }
 
   /** The same transaction in a namespace of the store. */
   in<V2, K2>(namespace: Namespace<V2, K2>): Transaction<V2, K2> {
     const keyspace = keyspaceOf(namespace, this.#state.core)
-    return new Transaction<V2, K2>(this.#state, this.#level, keyspace, namespace.name)
+    const identity = { name: namespace.name, born: namespace.current.record.born }
+    return new Transaction<V2, K2>(this.#state, this.#level, keyspace, identity)
   }
 
   get(key: K): V | undefined {
@@ -278,8 +298,9 @@ export class Transaction<V = unknown, K = Key> {
     const { level, finish } = this.#nest()
     let succeeded = false
     try {
-      const result = callback(new Transaction(this.#state, level, this.#given, this.#name))
+      const result = callback(new Transaction(this.#state, level, this.#given, this.#identity))
       if (result instanceof Promise) throw promiseInSync()
+      level.assertAlone()
       succeeded = true
       return result
     } finally {
@@ -292,7 +313,8 @@ export class Transaction<V = unknown, K = Key> {
     const { level, finish } = this.#nest()
     let succeeded = false
     try {
-      const result = await callback(new Transaction(this.#state, level, this.#given, this.#name))
+      const result = await callback(new Transaction(this.#state, level, this.#given, this.#identity))
+      level.assertAlone()
       succeeded = true
       return result
     } finally {
@@ -310,7 +332,8 @@ export class Transaction<V = unknown, K = Key> {
     const finish = (succeeded: boolean): void => {
       level.open = false
       outer.nested = false
-      if (succeeded) return
+      // One that outlived its outer one was rolled back with it.
+      if (succeeded || outer.ended) return
       for (const { overlay } of state.parts.values()) overlay.rollback(marks.get(overlay) ?? 0)
     }
     return { level, finish }
@@ -319,7 +342,7 @@ export class Transaction<V = unknown, K = Key> {
   #part(): Part {
     this.#level.assertUsable()
     this.#state.core.session.assertOpen()
-    const part = this.#state.partOf(this.#given, this.#name)
+    const part = this.#state.partOf(this.#given, this.#identity)
     // A namespace that the transaction has come to while it was nested.
     if (this.#level.parent !== undefined) part.overlay.mark()
     return part
@@ -332,7 +355,8 @@ export class Transaction<V = unknown, K = Key> {
 
   #read<T>(key: K, take: (buffer: Buffer, start: number, end: number) => T): T | undefined {
     const { keyspace, overlay, reads } = this.#part()
-    if (overlay.size === 0 && this.#state.snapshot === undefined) return keyspace.read(key, 0, false, take)
+    // With the version, and so with the time that increment looks for.
+    if (overlay.size === 0 && this.#state.snapshot === undefined) return keyspace.read(key, 0, true, take)
     const name = keyspace.encodeWhole(key).toString('latin1')
     const own = overlay.get(name)
     if (own !== undefined) return takeOwn(own, take)
@@ -441,6 +465,7 @@ export function runTransactionSync<V, K, T>(
   try {
     const result = core.gate.runSync(state, () => callback(new Transaction<V, K>(state, level, keyspace)))
     if (result instanceof Promise) throw promiseInSync()
+    level.assertAlone()
     core.session.assertOpen()
     state.commit(0)
     return result
@@ -471,6 +496,7 @@ export async function runTransaction<V, K, T>(
     const level = new Level()
     try {
       const result = await core.gate.run(state, async () => callback(new Transaction<V, K>(state, level, keyspace)))
+      level.assertAlone()
       level.open = false
       core.session.assertOpen()
       assertNotAborted(signal, core)

@@ -386,6 +386,7 @@ napi_value Answered(const HotCall& call, Status status, const Removed& removed, 
   if (meta != nullptr) {
     meta[0] = removed.more ? 1 : 0;
     meta[1] = static_cast<double>(removed.next_expiry);
+    meta[2] = static_cast<double>(removed.looked_at);
   }
   return call.Small(static_cast<int32_t>(removed.entries));
 }

@@ -333,7 +333,9 @@ Status Store::BatchAttempted(Guard& guard, bool deferred, Reserve last, uint64_t
     work.extents.clear();
     work.groups.clear();
     if (Status s = prepare(&work); s != Status::kOk) return s;
-    return work.changes.empty() ? Status::kOk : LogAndIndex(&work, deferred, who, version);
+    if (!work.changes.empty()) return LogAndIndex(&work, deferred, who, version);
+    // Nothing is there, perhaps only by a change that is not durable yet; this one promises that it is.
+    return deferred ? Status::kOk : DrainLog();
   });
 }
 

@@ -17,6 +17,7 @@ export const Meta = {
   RangeNeeded: 3,
   RemovedMore: 0,
   NextExpiry: 1,
+  LookedAt: 2,
 } as const
 
 /** A Buffer over `[offset, offset + length)` of the same memory: `buffer.subarray` without its arithmetic. */

@@ -24,15 +24,19 @@ using test::BytesOf;
 using test::GoOnBehind;
 
 // The entries come in order and come to an end, whatever is in the file.
-void ReadRange(Store& store, const Image& image, KeyRange range, bool reverse, bool no_values) {
+void ReadRange(Store& store, const Image& image, RangeRequest request) {
   static auto* buffer = new uint8_t[kBufferBytes];
   const uint64_t most = image.bytes.size() / kRecordAlign;
   std::string last;
   uint64_t seen = 0;
-  RangeRequest request{0, range, reverse, no_values, 100, buffer, kBufferBytes};
+  request.limit = 100;
+  request.out = buffer;
+  request.out_bytes = kBufferBytes;
+  const bool reverse = request.reverse, no_values = request.no_values;
   for (;;) {
     const RangeResult result = store.FillRange(request);
     if (result.snapshot != 0) request.snapshot = result.snapshot;
+    request.skip = 0;
     const uint8_t* at = buffer;
     for (uint32_t i = 0; i < result.entries; ++i) {
       RangeEntry entry;
@@ -81,8 +85,16 @@ std::vector<uint8_t> EncodePlan(const Plan& plan) {
 }
 
 void ReadWhole(Store& store, const Image& image) {
-  ReadRange(store, image, {}, false, false);
-  ReadRange(store, image, {}, true, true);
+  ReadRange(store, image, {});
+  RangeRequest backwards;
+  backwards.reverse = backwards.no_values = true;
+  backwards.skip = image.keys.size() / 3;
+  ReadRange(store, image, backwards);
+  for (const uint32_t tree : {kTreeSystem, kTreeSpaces, kTreeExpiry}) {
+    RangeRequest request;
+    request.tree = tree;
+    ReadRange(store, image, request);
+  }
   static auto* buffer = new uint8_t[kBufferBytes];
   const size_t step = image.keys.size() / kGetsMax + 1;
   for (size_t i = 0; i < image.keys.size(); i += step) {
@@ -107,7 +119,7 @@ void WriteSome(Store& store, const Image& image, Random& random, uint32_t operat
   uint64_t version = 0;
   for (; operations != 0; --operations) {
     const bool deferred = random() % 3 == 0;
-    const uint32_t tree = random() % 8 == 0 ? kTreeSystem : kTreeUser;
+    const uint32_t tree = random() % 4 == 0 ? random() % kTreeCount : kTreeUser;
     const std::string key = AnyKey(image, random);
     switch (random() % 12) {
       case 0:
@@ -125,13 +137,38 @@ void WriteSome(Store& store, const Image& image, Random& random, uint32_t operat
           const bool put = random() % 3 != 0;
           changes.push_back(
               {put ? kRecordPut : kRecordDel, 0, tree, BytesOf(keys[i]), put ? BytesOf(values[i]) : Bytes{}});
+          if (!put || random() % 3 != 0) continue;
+          changes.back().flags = kRecordExpires;
+          changes.back().expires = random() % 2 == 0 ? random() : uint64_t{random()} << 32;
         }
-        static_cast<void>(store.Batch(changes.data(), static_cast<uint32_t>(changes.size()), deferred, &version));
+        const Check check{tree, BytesOf(key), random() % 2};
+        const RangeCheck range_check{tree, {BytesOf(key), {}, false, false, false}, random(), random() % 64};
+        BatchRequest request;
+        request.changes = changes.data();
+        request.count = static_cast<uint32_t>(changes.size());
+        request.checks = &check;
+        request.check_count = random() % 4 == 0 ? 1 : 0;
+        request.range_checks = &range_check;
+        request.range_check_count = random() % 4 == 0 ? 1 : 0;
+        static_cast<void>(store.Batch(request, deferred, &version));
         break;
       }
       case 4:
         static_cast<void>(random() % 4 == 0 ? store.Checkpoint() : store.Commit());
         break;
+      case 5: {
+        Removed removed;
+        static_cast<void>(
+            store.Sweep(random() % 2 == 0 ? random() : UINT64_MAX, 1 + random() % 16, deferred, &removed));
+        break;
+      }
+      case 6: {
+        Removed removed;
+        KeyRange range;
+        range.low = BytesOf(key);
+        static_cast<void>(store.EraseRange(tree, range, 1 + random() % 16, deferred, &removed));
+        break;
+      }
       default: {
         const std::string value = AnyValue(random);
         static_cast<void>(store.Put(tree, BytesOf(key), BytesOf(value), deferred, &version));

@@ -105,6 +105,10 @@ TEST_F(DamagedRecord, ErrorOfADamagedRootNamesIt) {
   request.out_bytes = bytes.size();
   EXPECT_EQ(store_->FillRange(request).status, Status::kCorrupt);
   EXPECT_EQ(store_->damaged_offset(), root);
+  // Nor is the store full, though nothing is known of the tree's height.
+  uint64_t version;
+  EXPECT_EQ(store_->Put(kTreeUser, BytesOf(Key(1)), {}, false, &version), Status::kCorrupt);
+  EXPECT_EQ(store_->Remove(kTreeUser, BytesOf(Key(1)), false, &version), Status::kCorrupt);
 }
 
 // A commit of more frames than two segments hold, and one behind it: that one proves what is missing, far from it.

@@ -21,13 +21,14 @@ inline void GoOnBehind(const std::string& last, RangeRequest* request) {
   }
 }
 
-// Calls on_entry(Bytes key, Bytes value) -> std::string for each entry; what it answers, or what failed, ends the scan.
-// Empty: fine.
+// Calls on_entry(Bytes key, Bytes value) -> std::string for each entry of a tree; what it answers, or what failed, ends
+// the scan. Empty: fine.
 template <class OnEntry>
-std::string ScanEntries(Store& store, bool reverse, OnEntry&& on_entry) {
+std::string ScanEntries(Store& store, bool reverse, OnEntry&& on_entry, uint32_t tree = kTreeUser) {
   static std::vector<uint8_t> block(1 << 20);
   RangeRequest request;
   request.limit = 1 << 20;
+  request.tree = tree;
   request.reverse = reverse;
   request.out = block.data();
   request.out_bytes = block.size();
