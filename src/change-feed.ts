@@ -48,8 +48,10 @@ export class ChangeFeed {
     for (const key of keys) {
       const bytes = keyspace.encodeWhole(key)
       const watchers = [...this.#watchers].filter((watcher) => watcher.isAbout(keyspace, bytes))
-      if (watchers.length > 0)
-        found.set(bytes.toString('latin1'), { keyspace, key, watchers, before: valueOf(keyspace, key) })
+      if (watchers.length === 0) continue
+      // The caller's own may change until somebody takes it.
+      const own = keyspace.keys.decodeKey(bytes, keyspace.head.length, bytes.length)
+      found.set(bytes.toString('latin1'), { keyspace, key: own, watchers, before: valueOf(keyspace, key) })
     }
     return [...found.values()]
   }
@@ -81,17 +83,6 @@ function valueOf(keyspace: Keyspace, key: unknown): unknown {
   return keyspace.read(key, 0, false, (buffer, start, end) => keyspace.values.decode(buffer, start, end))
 }
 
-/** Bounds without what is before the keys of a namespace: that is another one after it was cleared. */
-function withoutHead(headBytes: number, { low, high, flags }: Bounds): Bounds {
-  // A high bound that is no more than a head ends the namespace.
-  const isEnd = headBytes > 0 && high.length === headBytes
-  return {
-    low: low.subarray(headBytes),
-    high: high.subarray(headBytes),
-    flags: isEnd ? flags & ~RangeFlag.HasHigh : flags,
-  }
-}
-
 interface Waiter {
   resolve(result: IteratorResult<Change, undefined>): void
   reject(error: unknown): void
@@ -117,7 +108,7 @@ export class Watcher implements AsyncIterableIterator<Change, undefined, undefin
     onEnd: (ended: Watcher) => void,
   ) {
     this.keyspace = keyspace
-    this.#bounds = withoutHead(keyspace.head.length, bounds)
+    this.#bounds = bounds
     this.#capacity = capacity
     this.#onEnd = () => {
       signal?.removeEventListener('abort', abort)
@@ -139,11 +130,10 @@ export class Watcher implements AsyncIterableIterator<Change, undefined, undefin
     if (keyspace !== this.keyspace) return false
     const key = whole.subarray(keyspace.head.length)
     const { low, high, flags } = this.#bounds
-    const own = key.subarray(keyspace.head.length)
-    const fromLow = Buffer.compare(own, low)
+    const fromLow = Buffer.compare(key, low)
     if (fromLow < 0 || (fromLow === 0 && flags & RangeFlag.LowExclusive)) return false
     if (!(flags & RangeFlag.HasHigh)) return true
-    const fromHigh = Buffer.compare(own, high)
+    const fromHigh = Buffer.compare(key, high)
     return fromHigh < 0 || (fromHigh === 0 && (flags & RangeFlag.HighInclusive) !== 0)
   }
 
@@ -183,6 +173,7 @@ export class Watcher implements AsyncIterableIterator<Change, undefined, undefin
   return(): Promise<IteratorResult<Change, undefined>> {
     this.#queue.length = 0
     this.end()
+    this.#error = undefined
     return Promise.resolve({ done: true, value: undefined })
   }
 

@@ -1,5 +1,4 @@
 import type { KeyCodec } from './codec/keys.ts'
-import { keyRoomBytes } from './codec/keys.ts'
 import type { ValueCodec } from './codec/values.ts'
 import { Meta } from './engine/buffers.ts'
 import { KeyCodecCode, type KeyArgument } from './engine/engine.ts'
@@ -59,7 +58,13 @@ export class Keyspace<V = unknown> {
 
   /** What native knows it by: 0, or 4 * id + the code of its keys. @throws SealogError ERR_SEALOG_CLOSED once it was dropped */
   get code(): number {
-    if (this.#dropped === undefined) return this.#code
+    this.assertNotDropped()
+    return this.#code
+  }
+
+  /** @throws SealogError ERR_SEALOG_CLOSED */
+  assertNotDropped(): void {
+    if (this.#dropped === undefined) return
     throw new SealogError('ERR_SEALOG_CLOSED', `The namespace '${this.#dropped}' was dropped; make it anew to use it`, {
       path: this.session.path,
     })
@@ -79,11 +84,10 @@ export class Keyspace<V = unknown> {
 
   /** The whole key as it lies in the store, with what is before it. */
   encodeWhole(key: unknown): Buffer {
-    const bytes = Buffer.allocUnsafe(this.head.length + keyRoomBytes)
-    bytes.set(this.head)
-    const end = this.head.length + this.keys.encodeKey(key, bytes, this.head.length)
-    if (end > kKeyBytesMax) throw this.session.failure(-Status.KeyTooLarge)
-    return bytes.subarray(0, end)
+    const { write } = this.session
+    const end = this.putWhole(key, write, 0)
+    // No longer than it must be: transactions keep many.
+    return Buffer.from(write.subarray(0, end))
   }
 
   /** The same for native's batches, at `at` of `target`. @returns where it ends */

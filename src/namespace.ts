@@ -1,7 +1,7 @@
 import type { CataloguedNamespace } from './catalogue.ts'
 import type { Key } from './codec/keys.ts'
 import type { Core } from './core.ts'
-import { SealogError } from './errors.ts'
+import { isSealogError, SealogError } from './errors.ts'
 import type { Keyspace } from './keyspace.ts'
 import type { RangeOptions } from './range.ts'
 import { Table } from './table.ts'
@@ -34,7 +34,7 @@ export class Namespace<V = unknown, K = Key> extends Table<V, K> {
 
   /**
    * Without a range: removes everything, at once and as a whole, and what it took up in the background. With one: as Table.clearSync.
-   * Durable on return. @returns how many entries there were
+   * Durable on return. In a full store, which has no room for that: entry by entry. @returns how many entries there were
    */
   override clearSync(range?: RangeOptions<K>): number {
     return range === undefined ? this.#renew() : super.clearSync(range)
@@ -48,7 +48,8 @@ export class Namespace<V = unknown, K = Key> extends Table<V, K> {
   /** Removes the namespace, at once and as a whole. It cannot be used afterwards; one of the same name can be made anew. Durable. */
   drop(): void {
     this.#assertWritable()
-    if (!this.#core.catalogue.remove(this.name, this.#current)) throw changedElsewhere(this.name)
+    const removed = this.#orMakeRoom(() => this.#core.catalogue.remove(this.name, this.#current))
+    if (!removed) throw changedElsewhere(this.name)
     this.tellCleared()
     this.#onDrop()
     this.#keyspace.drop(this.name)
@@ -58,7 +59,7 @@ export class Namespace<V = unknown, K = Key> extends Table<V, K> {
   #renew(): number {
     this.#assertWritable()
     const count = this.count()
-    const renewed = this.#core.catalogue.renew(this.name, this.#current)
+    const renewed = this.#orMakeRoom(() => this.#core.catalogue.renew(this.name, this.#current))
     if (renewed === undefined) throw changedElsewhere(this.name)
     this.#current = renewed
     this.#keyspace.moveTo(renewed.record.id)
@@ -67,9 +68,21 @@ export class Namespace<V = unknown, K = Key> extends Table<V, K> {
     return count
   }
 
+  /** A full store takes no puts, not even those of the catalogue; removing entries it always takes. */
+  #orMakeRoom<T>(change: () => T): T {
+    try {
+      return change()
+    } catch (error) {
+      if (!isSealogError(error, 'ERR_SEALOG_FULL')) throw error
+      super.clearSync({})
+      return change()
+    }
+  }
+
   #assertWritable(): void {
     this.#core.session.assertOpen()
     this.#core.gate.assertOutside()
+    this.#keyspace.assertNotDropped()
   }
 }
 

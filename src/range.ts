@@ -21,7 +21,7 @@ export interface RangeOptions<K = Key> {
   readonly reverse?: boolean
   /** At most so many entries. */
   readonly limit?: number
-  /** Behind the first so many entries: by the index's counts, without reading them. */
+  /** Behind the first so many entries: by the index's counts, without reading them, as long as nothing in the store is to expire. */
   readonly offset?: number
   /** Once it is aborted, the next step of an iterator throws its reason. */
   readonly signal?: AbortSignal
@@ -92,7 +92,10 @@ export function encodeBounds(keyspace: Keyspace, options: RangeOptions<unknown>)
       flags = (flags | RangeFlag.HasHigh) & ~RangeFlag.HighInclusive
     }
   }
-  return withHead(keyspace.head, { low, high, flags })
+  const bounds = withHead(keyspace.head, { low, high, flags })
+  if (Math.max(bounds.low.length, bounds.high.length) > layoutConstants.kKeyBytesMax)
+    throw errorFromStatus(Status.KeyTooLarge, null, { path: session.path })
+  return bounds
 }
 
 /** Bounds among the keys of a namespace as bounds among those of all. */

@@ -13,6 +13,7 @@ import { encodeBounds, placeBounds, type RangeOptions } from './range.ts'
 import { newestState, ReadView } from './read-view.ts'
 import {
   checkPutOptions,
+  checkSignal,
   type Condition,
   expectedVersion,
   type ExpiryOptions,
@@ -36,6 +37,8 @@ export interface WatchOptions {
 const capacityDefault = 1024
 /** Entries that clear removes in one commit: about a millisecond. */
 const sliceEntries = 512
+const watchRangeNames = ['key', 'gt', 'gte', 'lt', 'lte', 'prefix']
+const watchOptionNames = ['signal', 'capacity']
 const clearOptionNames = ['gt', 'gte', 'lt', 'lte', 'prefix', 'signal']
 
 // eslint-disable-next-line @typescript-eslint/require-await
@@ -75,7 +78,10 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
   put(key: K, value: V, options?: PutOptions): Promise<boolean | void> {
     try {
       if (this.#isPlain(options)) this.#write(key, value, WriteFlag.Deferred)
-      else return this.#whenDurable(this.#put(key, value, options ?? {}, WriteFlag.Deferred))
+      else {
+        const written = this.#put(key, value, options ?? {}, WriteFlag.Deferred)
+        if (options !== undefined && expectedVersion(options) !== undefined) return this.#whenDurable(written)
+      }
       return this.#core.commits.join()
     } catch (error) {
       return rejected(error)
@@ -161,7 +167,10 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
     options: WatchOptions = {},
   ): AsyncIterableIterator<Change<V, K>, undefined, undefined> {
     this.#core.session.assertOpen()
+    checkPutOptions(range, watchRangeNames)
+    checkPutOptions(options, watchOptionNames)
     const { capacity = capacityDefault, signal } = options
+    checkSignal(signal)
     if (!Number.isSafeInteger(capacity) || capacity < 1) throw new RangeError("Option 'capacity' must be at least 1")
     const { key, ...bounds } = range
     const wanted: RangeOptions<K> = key === undefined ? bounds : { gte: key, lte: key }

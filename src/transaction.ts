@@ -23,7 +23,7 @@ import {
 import type { Entry } from './read-view.ts'
 import { LazyRows, type Rows } from './rows.ts'
 import { SnapshotRef } from './snapshot.ts'
-import { checkPutOptions, type ExpiryOptions, expiryOf } from './write-options.ts'
+import { checkPutOptions, checkSignal, type ExpiryOptions, expiryOf } from './write-options.ts'
 import type { RunningTransaction } from './write-gate.ts'
 
 export interface TransactionOptions {
@@ -112,7 +112,8 @@ class TransactionState implements RunningTransaction {
     let part = this.parts.get(keyspace)
     if (part === undefined) {
       // The namespace as the snapshot has it: it may have been cleared since.
-      const catalogued = identity && this.snapshot && (this.#find(identity, this.snapshot.id) ?? this.#find(identity, 0))
+      const catalogued =
+        identity && this.snapshot && (this.#find(identity, this.snapshot.id) ?? this.#find(identity, 0))
       const then = catalogued === undefined ? keyspace : keyspace.at(catalogued.record.id)
       part = { keyspace: then, overlay: new Overlay(), reads: new Map(), identity, catalogued }
       this.parts.set(keyspace, part)
@@ -123,6 +124,10 @@ class TransactionState implements RunningTransaction {
   #find({ name, born }: Identity, snapshot: number): CataloguedNamespace | undefined {
     const found = this.core.catalogue.find(name, snapshot)
     return found?.record.born === born ? found : undefined
+  }
+
+  get changed(): boolean {
+    return [...this.parts.values()].some(({ overlay }) => overlay.size > 0)
   }
 
   end(): void {
@@ -484,8 +489,11 @@ export async function runTransaction<V, K, T>(
   core: Core,
   keyspace: Keyspace<V>,
   callback: (tx: Transaction<V, K>) => Promise<T> | T,
-  { retries = 10, signal }: TransactionOptions,
+  options: TransactionOptions,
 ): Promise<T> {
+  checkPutOptions(options, ['retries', 'signal'])
+  const { retries = 10, signal } = options
+  checkSignal(signal)
   if (!(retries === Infinity || (Number.isSafeInteger(retries) && retries >= 0)))
     throw new RangeError("Option 'retries' must be a count, or Infinity")
   for (let attempt = 0; ; attempt++) {
@@ -502,7 +510,7 @@ export async function runTransaction<V, K, T>(
       assertNotAborted(signal, core)
       if (state.commit(WriteFlag.Deferred)) {
         state.end()
-        await core.commits.join()
+        if (state.changed) await core.commits.join()
         return result
       }
     } finally {

@@ -27,6 +27,12 @@ export function checkPutOptions(options: object, names = putOptionNames): void {
   }
 }
 
+/** @throws TypeError for what is no AbortSignal */
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError("Option 'signal' must be an AbortSignal")
+}
+
 /**
  * When an entry expires, in Unix milliseconds; undefined: never.
  * @param defaultMs of the namespace
