@@ -6,7 +6,7 @@ import { assertExpires, type Core } from './core.ts'
 import { runBatch } from './run-batch.ts'
 import { sumOf } from './counter.ts'
 import { Meta } from './engine/buffers.ts'
-import { RangeFlag, WriteFlag } from './engine/engine.ts'
+import { check, RangeFlag, WriteFlag } from './engine/engine.ts'
 import { SealogError } from './errors.ts'
 import type { Keyspace } from './keyspace.ts'
 import { keyspaceOf, type Namespace } from './namespace.ts'
@@ -98,6 +98,8 @@ class TransactionState implements RunningTransaction {
   readonly parts = new Map<Keyspace, Part>()
   readonly rangeReads: RangeRead[] = []
   running = true
+  /** Whether a remove has found nothing. */
+  reliesOnAbsence = false
 
   constructor(core: Core, isAsync: boolean) {
     this.core = core
@@ -143,7 +145,11 @@ class TransactionState implements RunningTransaction {
     const changed = [...this.parts.values()].filter(({ overlay }) => overlay.size > 0)
     const snapshot = this.snapshot
     // What only reads is consistent by its snapshot.
-    if (changed.length === 0) return true
+    if (changed.length === 0) {
+      const { engine, handle } = this.core.session
+      if (this.reliesOnAbsence && flags === 0) check(engine, engine.commit(handle), { path: this.core.session.path })
+      return true
+    }
     const batch = new PackedBatch()
     if (snapshot !== undefined) this.#packChecks(batch, snapshot.version)
     for (const { keyspace, overlay } of changed) {
@@ -277,6 +283,8 @@ export class Transaction<V = unknown, K = Key> {
     const { keyspace, overlay } = this.#part()
     const whole = keyspace.encodeWhole(key)
     if (there) overlay.set(whole.toString('latin1'), { key: whole, value: undefined, expires: undefined })
+    // Absent perhaps only by a remove that is not durable yet.
+    else this.#state.reliesOnAbsence = true
     return there
   }
 

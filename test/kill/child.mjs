@@ -48,6 +48,11 @@ async function closeStore() {
   note('closed')
 }
 
+function change(tx, { type, key, value }) {
+  if (type === 'put') tx.put(key, value)
+  else tx.remove(key)
+}
+
 async function perform(n) {
   const { batch, promise, turnEnds, changes } = operation(seed, n)
   const [{ type, key, value }] = changes
@@ -59,7 +64,9 @@ async function perform(n) {
     if (full) await null
   } else {
     try {
-      if (batch) db.batchSync(changes)
+      // The same changes as a batch, or as a transaction.
+      if (batch && n % 2 === 0) db.batchSync(changes)
+      else if (batch) db.transactionSync((tx) => changes.forEach((each) => change(tx, each)))
       else if (type === 'put') db.putSync(key, value)
       else db.removeSync(key)
       note('a', n)

@@ -14,6 +14,7 @@ if (arm !== undefined) execFileSync(arm)
 const db = open(path, { require: 'pmem', ...options })
 const done = findHistory(db, seed, acknowledged).count
 say(`recovered ${done} ${db.recovery.outcome} ${db.info.flush}`)
+const change = (tx, { type, key, value }) => (type === 'put' ? tx.put(key, value) : tx.remove(key))
 let pending = []
 for (let n = done + 1; ; n++) {
   const { batch, promise, turnEnds, changes } = operation(seed, n)
@@ -22,8 +23,10 @@ for (let n = done + 1; ; n++) {
     const written = batch ? db.batch(changes) : type === 'put' ? db.put(key, value) : db.remove(key)
     pending.push(written.then(() => say(`a ${n}`)))
   } else {
-    if (batch) db.batchSync(changes)
-    else if (type === 'put') db.putSync(key, value)
+    // The same changes as a batch, or as a transaction; some with a time that does not come.
+    if (batch && n % 2 === 0) db.batchSync(changes)
+    else if (batch) db.transactionSync((tx) => changes.forEach((each) => change(tx, each)))
+    else if (type === 'put') db.putSync(key, value, n % 3 === 0 ? { expiresAt: 8e15 } : {})
     else db.removeSync(key)
     say(`a ${n}`)
   }
