@@ -40,6 +40,17 @@ const char* CurrentReplay() { return replay; }
 void Reached::Add(const Trace& trace, const History& history) {
   commits += history.deltas.size();
   for (const History::Delta& delta : history.deltas) refused += delta.empty();
+  const Done& d = history.done;
+  done.expiring += d.expiring;
+  done.expired += d.expired;
+  done.checked += d.checked;
+  done.conflicts += d.conflicts;
+  done.erasing += d.erasing;
+  done.erased += d.erased;
+  done.sweeps += d.sweeps;
+  done.swept += d.swept;
+  done.outdated += d.outdated;
+  done.spaces += d.spaces;
   std::unordered_set<uint64_t> headers, nodes;
   bool checkpointing = false, writing = false;
   for (const Event& e : trace.events) {

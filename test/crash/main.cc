@@ -60,7 +60,17 @@ void Print(const Figures& f, double seconds) {
                                                       {"inner nodes", r.inner_nodes},
                                                       {"batch frames", r.batches},
                                                       {"of them continued", r.batch_pieces},
-                                                      {"chunks", r.chunks}};
+                                                      {"chunks", r.chunks},
+                                                      {"puts with a time to come", r.done.expiring},
+                                                      {"with one that has passed", r.done.expired},
+                                                      {"batches whose checks held", r.done.checked},
+                                                      {"whose checks did not", r.done.conflicts},
+                                                      {"slices erased", r.done.erasing},
+                                                      {"entries of them", r.done.erased},
+                                                      {"sweeps", r.done.sweeps},
+                                                      {"entries swept", r.done.swept},
+                                                      {"outdated lines swept", r.done.outdated},
+                                                      {"changes in namespaces", r.done.spaces}};
   printf("reached:");
   for (const auto& [name, count] : reached) printf(" %s %llu;", name, static_cast<unsigned long long>(count));
   printf(" trace digest %016llx", static_cast<unsigned long long>(r.digest));

@@ -29,10 +29,68 @@ uint64_t HashPair(Bytes key, Bytes value) {
   return Mix(h, value.size);
 }
 
+namespace {
+
+constexpr uint64_t kPast = 1000, kFuture = 4'000'000'000'000;  // Unix milliseconds, far from now
+constexpr uint64_t kTimes = 24;                                // different ones of both
+const std::string kTimeMark = "expires ";
+
+uint32_t TreeOf(const std::string& name) { return name[0] == kInSpaces ? kTreeSpaces : kTreeUser; }
+Bytes KeyOf(const std::string& name) {
+  const size_t head = name[0] == kInSpaces ? 1 : 0;
+  return {reinterpret_cast<const uint8_t*>(name.data()) + head, name.size() - head};
+}
+std::string NameOf(uint32_t tree, Bytes key) {
+  std::string name = tree == kTreeSpaces   ? std::string(1, kInSpaces)
+                     : tree == kTreeExpiry ? std::string(1, kInExpiry)
+                                           : "";
+  return name.append(reinterpret_cast<const char*>(key.data), key.size);
+}
+std::string Hidden(const std::string& name) { return kExpired + name; }
+
+std::string LineOf(uint64_t time, const std::string& name) {
+  std::string line(1, kInExpiry);
+  for (int shift = 56; shift >= 0; shift -= 8) line += static_cast<char>(time >> shift);
+  line += static_cast<char>(TreeOf(name));
+  const Bytes key = KeyOf(name);
+  return line.append(reinterpret_cast<const char*>(key.data), key.size);
+}
+
+bool IsSeen(const std::string& name) { return name[0] != kExpired; }
+bool InDefaultTree(const std::string& name) { return name[IsSeen(name) ? 0 : 1] > kExpired; }
+
+// What puts and removes, in this order, do to the model.
+History::Delta Effect(const History::Delta& given) {
+  History::Delta effect;
+  for (const auto& [name, value] : given) {
+    const uint64_t time = value ? TimeOf(*value) : 0;
+    const bool expired = time != 0 && time < kFuture;
+    effect.emplace_back(name, expired ? std::nullopt : value);
+    effect.emplace_back(Hidden(name), expired ? value : std::nullopt);
+    if (time != 0) effect.emplace_back(LineOf(time, name), "");
+  }
+  return effect;
+}
+
+}  // namespace
+
+uint64_t TimeOf(const std::string& value) {
+  uint64_t time;
+  if (value.size() < kTimeMark.size() + sizeof time || value.compare(0, kTimeMark.size(), kTimeMark) != 0) return 0;
+  memcpy(&time, value.data() + kTimeMark.size(), sizeof time);
+  return time;
+}
+
 uint64_t HashModel(const Model& model) {
-  uint64_t sum = model.size();
-  for (const auto& [key, value] : model) sum += HashPair(BytesOf(key), BytesOf(value));
+  uint64_t sum = 0;
+  for (const auto& [name, value] : model) sum += IsSeen(name) ? HashPair(BytesOf(name), BytesOf(value)) + 1 : 0;
   return sum;
+}
+
+uint64_t RootCount(const Model& model) {
+  uint64_t count = 0;
+  for (const auto& [name, value] : model) count += InDefaultTree(name);
+  return count;
 }
 
 void History::Apply(const Delta& delta, Model* model) {
@@ -52,18 +110,22 @@ void History::Advance(size_t to, size_t* at, Model* model) const {
 void History::Finish() {
   Model model = start;
   hashes.assign(1, HashModel(model));
+  counts.assign(1, RootCount(model));
   for (const Delta& delta : deltas) {
-    uint64_t h = hashes.back();
-    for (const auto& [key, value] : delta) {
-      if (auto it = model.find(key); it != model.end()) {
-        h -= HashPair(BytesOf(key), BytesOf(it->second)) + 1;
+    uint64_t h = hashes.back(), count = counts.back();
+    for (const auto& [name, value] : delta) {
+      if (auto it = model.find(name); it != model.end()) {
+        if (IsSeen(name)) h -= HashPair(BytesOf(name), BytesOf(it->second)) + 1;
+        count -= InDefaultTree(name);
         model.erase(it);
       }
       if (!value) continue;
-      h += HashPair(BytesOf(key), BytesOf(*value)) + 1;
-      model[key] = *value;
+      if (IsSeen(name)) h += HashPair(BytesOf(name), BytesOf(*value)) + 1;
+      count += InDefaultTree(name);
+      model[name] = *value;
     }
     hashes.push_back(h);
+    counts.push_back(count);
   }
 }
 
@@ -171,6 +233,20 @@ std::string Driver::Key() {
   return key;
 }
 
+// One in five in a namespace.
+std::string Driver::Name() {
+  if (random_() % 5 != 0) return Key();
+  const std::string id("\0\0\0", 3);
+  return kInSpaces + id + static_cast<char>(1 + random_() % 3) + Key();
+}
+
+std::string Driver::Expiring(std::string value) {
+  const uint64_t time = (random_() % 3 == 0 ? kFuture : kPast) + random_() % kTimes;
+  std::string mark = kTimeMark;
+  mark.append(reinterpret_cast<const char*>(&time), sizeof time);
+  return mark + value;
+}
+
 std::string Driver::Value() {
   size_t size;
   switch (large_ && random_() % 2 == 0 ? 0 : random_() % (shape_.small ? 128 : 32)) {
@@ -203,15 +279,17 @@ std::string Driver::Value() {
 
 std::string Driver::Put(const std::string& key, std::string value, bool deferred) {
   uint64_t version = 0;
-  Issue({{key, value}});
-  return Finished(store_->Put(kTreeUser, BytesOf(key), BytesOf(value), deferred, &version), deferred, "put");
+  Issue(Effect({{key, value}}));
+  history_->done.spaces += TreeOf(key) == kTreeSpaces;
+  return Finished(store_->Put(TreeOf(key), KeyOf(key), BytesOf(value), deferred, &version), deferred, "put");
 }
 
 std::string Driver::Remove(const std::string& key, bool deferred) {
   uint64_t version = 0;
   bool there = model_.count(key) != 0;
   Issue({{key, std::nullopt}});
-  Status status = store_->Remove(kTreeUser, BytesOf(key), deferred, &version);
+  history_->done.spaces += TreeOf(key) == kTreeSpaces;
+  Status status = store_->Remove(TreeOf(key), KeyOf(key), deferred, &version);
   if (status == Status::kOk && (version != 0) != there)
     return "remove of " + key + " found another state than the model";
   return Finished(status, deferred, "remove");
@@ -222,18 +300,167 @@ std::string Driver::Batch(bool deferred) {
   History::Delta delta(count);
   const bool large = random_() % 4 == 0;
   for (auto& [key, value] : delta) {
-    key = Key();
+    key = Name();
     bool remove = random_() % 16 < static_cast<uint64_t>(removing_ + 2);
     if (!remove) value = large ? std::string(1200 + random_() % 700, static_cast<char>('A' + random_() % 26)) : Value();
+    if (value && random_() % 8 == 0) value = Expiring(*std::move(value));
   }
+  return RunBatch(delta, {}, true, deferred);
+}
+
+std::string Driver::RunBatch(const History::Delta& given, const BatchRequest& checks, bool holds, bool deferred) {
   std::vector<Change> changes;
-  for (auto& [key, value] : delta) {
-    changes.push_back({static_cast<uint8_t>(value ? kRecordPut : kRecordDel), 0, kTreeUser, BytesOf(key),
-                       value ? BytesOf(*value) : Bytes{}});
+  Done& done = history_->done;
+  for (const auto& [name, value] : given) {
+    const uint64_t time = value ? TimeOf(*value) : 0;
+    changes.push_back({static_cast<uint8_t>(value ? kRecordPut : kRecordDel),
+                       static_cast<uint8_t>(time != 0 ? kRecordExpires : 0), TreeOf(name), KeyOf(name),
+                       value ? BytesOf(*value) : Bytes{}, time});
   }
+  BatchRequest request = checks;
+  request.changes = changes.data();
+  request.count = static_cast<uint32_t>(changes.size());
   uint64_t version = 0;
-  Issue(delta);
-  return Finished(store_->Batch(changes.data(), static_cast<uint32_t>(count), deferred, &version), deferred, "batch");
+  // What is refused is not in the history: should it be in an image, nothing explains it.
+  if (!holds) {
+    ++done.conflicts;
+    const Status status = store_->Batch(request, deferred, &version);
+    return status == Status::kConflict
+               ? ""
+               : "a batch with a check that does not hold: status " + std::to_string(static_cast<int>(status));
+  }
+  for (const auto& [name, value] : given) {
+    const uint64_t time = value ? TimeOf(*value) : 0;
+    done.expiring += time >= kFuture;
+    done.expired += time != 0 && time < kFuture;
+    done.spaces += TreeOf(name) == kTreeSpaces;
+  }
+  done.checked += request.check_count + request.range_check_count != 0;
+  Issue(Effect(given));
+  return Finished(store_->Batch(request, deferred, &version), deferred, "batch");
+}
+
+std::string Driver::PutExpiring(bool deferred) { return RunBatch({{Name(), Expiring(Value())}}, {}, true, deferred); }
+
+// One or two checks of entries, or one of a range, of which one may be wrong.
+std::string Driver::CheckedBatch(bool deferred) {
+  static std::vector<uint8_t> got(1 << 16);
+  History::Delta given;
+  for (uint64_t i = 1 + random_() % 3; i != 0; --i) given.emplace_back(Name(), Value());
+  const bool holds = random_() % 2 == 0;
+  if (random_() % 3 != 0) {
+    const std::string names[] = {random_() % 2 == 0 ? given.front().first : Name(), Name()};
+    Check checks[2];
+    const auto count = static_cast<uint32_t>(1 + random_() % 2);
+    for (uint32_t i = 0; i < count; ++i) {
+      const GetResult get = store_->Get(TreeOf(names[i]), KeyOf(names[i]), got.data(), got.size());
+      if ((get.status == Status::kOk) != (model_.count(names[i]) != 0)) return "a get differs from the model";
+      checks[i] = {TreeOf(names[i]), KeyOf(names[i]), get.status == Status::kOk ? get.version : 0};
+    }
+    // A version that it has not, or not any more: none.
+    Check& last = checks[count - 1];
+    if (!holds) last.version = last.version == 0 || random_() % 2 == 0 ? last.version + 1 : 0;
+    return RunBatch(given, {nullptr, 0, checks, count}, holds, deferred);
+  }
+  const std::string bound = Name();
+  RangeCheck check{TreeOf(bound), {}, UINT64_MAX, 0};
+  check.range.low = KeyOf(bound);
+  for (const auto& [name, value] : model_) {
+    if (IsSeen(name) && name[0] != kInExpiry && TreeOf(name) == check.tree) check.count += name >= bound;
+  }
+  if (!holds) {
+    // One that came, one that went, or one that is another.
+    if (check.count != 0 && random_() % 3 == 0) {
+      check.version = 0;
+    } else if (check.count != 0 && random_() % 2 == 0) {
+      --check.count;
+    } else {
+      ++check.count;
+    }
+  }
+  return RunBatch(given, {nullptr, 0, nullptr, 0, &check, 1}, holds, deferred);
+}
+
+// Names of a tree's entries by key, expired ones too.
+Model Driver::Raw(uint32_t tree) const {
+  std::map<std::string, std::string> raw;
+  for (const auto& [key, value] : model_) {
+    const std::string name = IsSeen(key) ? key : key.substr(1);
+    if (name[0] != kInExpiry && TreeOf(name) == tree) raw[name] = key;
+  }
+  return raw;
+}
+
+std::string Driver::EraseSlice(bool deferred) {
+  std::string low = Name(), high = Name();
+  if (TreeOf(low) != TreeOf(high) || high < low) high = low;
+  KeyRange range{KeyOf(low), KeyOf(high), random_() % 4 != 0, random_() % 4 == 0, random_() % 2 == 0};
+  const uint32_t tree = TreeOf(low);
+  const auto limit = static_cast<uint32_t>(1 + random_() % (random_() % 8 == 0 ? 40 : 4));
+  History::Delta given;
+  Removed expected;
+  for (const auto& [name, key] : Raw(tree)) {
+    if (range.Below(KeyOf(name)) || range.Above(KeyOf(name))) continue;
+    if (expected.looked_at == limit) {
+      expected.more = true;
+      break;
+    }
+    ++expected.looked_at;
+    expected.entries += IsSeen(key);
+    given.emplace_back(name, std::nullopt);
+  }
+  Done& done = history_->done;
+  ++done.erasing;
+  done.spaces += tree == kTreeSpaces ? given.size() : 0;
+  Issue(Effect(given));
+  Removed removed;
+  const Status status = store_->EraseRange(tree, range, limit, deferred, &removed);
+  if (status == Status::kOk) {
+    done.erased += removed.entries;
+    if (removed.entries != expected.entries || removed.looked_at != expected.looked_at || removed.more != expected.more)
+      return "erasing a range has found other entries than the model";
+  }
+  return Finished(status, deferred, "erase");
+}
+
+std::string Driver::SweepSlice(bool deferred) {
+  const uint64_t until = random_() % 2 == 0 ? kFuture - 1 : kPast + random_() % kTimes;
+  const auto limit = static_cast<uint32_t>(1 + random_() % (random_() % 4 == 0 ? 60 : 6));
+  History::Delta delta;
+  Removed expected;
+  uint64_t outdated = 0;
+  for (auto it = model_.lower_bound(std::string(1, kInExpiry)); it != model_.end() && it->first[0] == kInExpiry; ++it) {
+    ExpiryLine line{};
+    if (!ParseExpiryLine({reinterpret_cast<const uint8_t*>(it->first.data()) + 1, it->first.size() - 1}, &line))
+      return "the model has a line that is none";
+    if (line.unix_ms > until || expected.looked_at == limit) {
+      expected.next_expiry = line.unix_ms;
+      expected.more = line.unix_ms <= until;
+      break;
+    }
+    ++expected.looked_at;
+    delta.emplace_back(it->first, std::nullopt);
+    auto entry = model_.find(Hidden(NameOf(line.tree, line.key)));
+    if (entry == model_.end() || TimeOf(entry->second) != line.unix_ms) {
+      ++outdated;
+      continue;
+    }
+    ++expected.entries;
+    delta.emplace_back(entry->first, std::nullopt);
+  }
+  Issue(std::move(delta));
+  Removed removed;
+  const Status status = store_->Sweep(until, limit, deferred, &removed);
+  Done& done = history_->done;
+  ++done.sweeps;
+  if (status == Status::kOk) {
+    done.swept += removed.entries;
+    done.outdated += outdated;
+    if (removed.entries != expected.entries || removed.looked_at != expected.looked_at ||
+        removed.more != expected.more || removed.next_expiry != expected.next_expiry)
+      return "a sweep has found other entries than the model";
+  }
+  return Finished(status, deferred, "sweep");
 }
 
 std::string Driver::LeaveRangeOpen() {
@@ -265,23 +492,30 @@ std::string Driver::Step() {
   }
   const bool deferred = random_() % 3 == 0;
   if (random_() % 16 < static_cast<uint64_t>(removing_)) {
-    auto it = model_.lower_bound(Key());
-    return Remove(it == model_.end() ? Key() : std::string(it->first), deferred);
+    auto it = model_.lower_bound(Name());
+    const bool removable = it != model_.end() && IsSeen(it->first) && it->first[0] != kInExpiry;
+    return Remove(removable ? std::string(it->first) : Name(), deferred);
   }
   switch (random_() % 16) {
     case 0:
     case 1:
       return Batch(deferred);
     case 2:
-      return Remove(Key(), deferred);
+      return Remove(Name(), deferred);
     case 3: {
       Status status = store_->Commit();
       if (status != Status::kOk) return "commit failed";
       Acknowledge();
       return {};
     }
+    case 4:
+      return PutExpiring(deferred);
+    case 5:
+      return CheckedBatch(deferred);
+    case 6:
+      return random_() % 2 == 0 ? EraseSlice(deferred) : SweepSlice(deferred);
     default:
-      return Put(Key(), Value(), deferred);
+      return Put(Name(), Value(), deferred);
   }
 }
 
@@ -337,20 +571,30 @@ std::string Driver::Run(int operations) {
 
 std::string Scan(Store& store, bool reverse, uint32_t gets_in, Content* out) {
   static std::vector<uint8_t> got(1 << 16);  // more than any value
-  std::string last;
   *out = {};
-  return ScanEntries(store, reverse, [&](Bytes key, Bytes value) -> std::string {
-    const std::string_view name(reinterpret_cast<const char*>(key.data), key.size);
-    if (out->count != 0 && (reverse ? name >= last : name <= last)) return "a scan is out of order";
-    last = name;
-    out->hash += HashPair(key, value) + 1;
-    if (++out->count % gets_in == 0) {
-      GetResult get = store.Get(kTreeUser, key, got.data(), got.size());
-      if (get.status != Status::kOk || get.bytes != value.size || memcmp(got.data(), value.data, value.size) != 0)
-        return "get of " + last + " differs from the scan";
-    }
-    return {};
-  });
+  for (uint32_t tree : {kTreeUser, kTreeSpaces, kTreeExpiry}) {
+    std::string last;
+    uint64_t& count = out->counts[tree];
+    const std::string wrong = ScanEntries(
+        store, reverse,
+        [&](Bytes key, Bytes value) -> std::string {
+          const std::string name = NameOf(tree, key);
+          if (count != 0 && (reverse ? name >= last : name <= last)) return "a scan is out of order";
+          last = name;
+          out->hash += HashPair(BytesOf(name), value) + 1;
+          if (++count % gets_in == 0) {
+            GetResult get = store.Get(tree, key, got.data(), got.size());
+            if (get.status != Status::kOk || get.bytes != value.size || memcmp(got.data(), value.data, value.size) != 0)
+              return "get of " + last + " differs from the scan";
+            if (get.expires != TimeOf(std::string(reinterpret_cast<const char*>(value.data), value.size)))
+              return last + " expires at another time";
+          }
+          return {};
+        },
+        tree);
+    if (!wrong.empty()) return wrong;
+  }
+  return {};
 }
 
 }  // namespace sealog::test

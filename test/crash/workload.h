@@ -12,10 +12,28 @@
 
 namespace sealog::test {
 
+// By name: a key of the default tree as it is, those of the others behind a byte that says where.
 using Model = std::map<std::string, std::string>;
+inline constexpr char kInSpaces = 2;  // kTreeSpaces
+inline constexpr char kInExpiry = 3;  // kTreeExpiry
+inline constexpr char kExpired = 4;   // in front of the name of an entry that has expired and is not removed yet
 
 uint64_t HashPair(Bytes key, Bytes value);
+// Of what can be seen.
 uint64_t HashModel(const Model& model);
+// Entries in the default tree, expired ones too.
+uint64_t RootCount(const Model& model);
+// When an entry of this value expires, in Unix milliseconds; 0: never. Its value says so.
+uint64_t TimeOf(const std::string& value);
+
+// What was done beyond plain puts, removes and batches.
+struct Done {
+  uint64_t expiring = 0, expired = 0;            // puts with a time to come, with one that has passed
+  uint64_t checked = 0, conflicts = 0;           // batches with checks that held, that did not
+  uint64_t erasing = 0, erased = 0;              // slices, entries of them
+  uint64_t sweeps = 0, swept = 0, outdated = 0;  // sweeps, entries removed, lines of entries that had changed
+  uint64_t spaces = 0;                           // changes in kTreeSpaces
+};
 
 // Commit i takes state i to state i + 1.
 struct History {
@@ -23,6 +41,8 @@ struct History {
   Model start;
   std::vector<Delta> deltas;
   std::vector<uint64_t> hashes;  // of each state, after Finish
+  std::vector<uint64_t> counts;  // RootCount, the same
+  Done done;
 
   static void Apply(const Delta& delta, Model* model);
   // Takes `model` from state `*at` to state `to`, if that is later.
@@ -61,8 +81,16 @@ class Driver {
   std::string Put(const std::string& key, std::string value, bool deferred);
   std::string Remove(const std::string& key, bool deferred);
   std::string Batch(bool deferred);
+  std::string RunBatch(const History::Delta& given, const BatchRequest& checks, bool holds, bool deferred);
+  std::string CheckedBatch(bool deferred);
+  std::string PutExpiring(bool deferred);
+  std::string EraseSlice(bool deferred);
+  std::string SweepSlice(bool deferred);
+  Model Raw(uint32_t tree) const;
   std::string LeaveRangeOpen();
   std::string Key();
+  std::string Name();
+  std::string Expiring(std::string value);
   std::string Value();
   std::string Finished(Status status, bool deferred, const char* what);
   size_t Issue(History::Delta delta);
@@ -93,11 +121,11 @@ class Driver {
   bool closed_ = false;  // the last session ended cleanly
 };
 
-// What a scan of the whole store found. Its keys were in strict order, each value such as a get returned it (one in
-// `gets_in` was asked for).
+// What a scan of the whole store found. The keys of each tree were in strict order, each value such as a get returned
+// it (one in `gets_in` was asked for), and expired when it says so.
 struct Content {
-  uint64_t hash = 0;  // as History::hashes
-  uint64_t count = 0;
+  uint64_t hash = 0;  // as HashModel
+  uint64_t counts[kTreeCount] = {};
 };
 // Empty string: fine.
 std::string Scan(Store& store, bool reverse, uint32_t gets_in, Content* out);

@@ -1,6 +1,7 @@
 /** The property: whatever is done to a store, it is what the model is. */
 import fc from 'fast-check'
 import { Child } from './child.ts'
+import { counterSteps } from './counters.ts'
 import { Images } from './image.ts'
 import { keySpace } from './keys.ts'
 import { lifecycleSteps } from './lifecycle.ts'
@@ -8,9 +9,13 @@ import { Model } from './model.ts'
 import { readSteps } from './reads.ts'
 import { refusalSteps } from './refusals.ts'
 import { nameOf, type Shape, weightedShapes } from './shape.ts'
+import { snapshotSteps } from './snapshots.ts'
+import { spaceSteps } from './spaces.ts'
 import { taken } from './step.ts'
 import { System } from './system.ts'
+import { transactionSteps } from './transactions.ts'
 import { valueSpace } from './values.ts'
+import { takeChanges, watchSteps } from './watches.ts'
 import { writeSteps } from './writes.ts'
 
 export interface CheckOptions {
@@ -45,6 +50,11 @@ function sequences(child: Child, replayPath: string | undefined): fc.Arbitrary<S
       const steps = fc.oneof(
         ...writeSteps(keys, values),
         ...readSteps(keys),
+        ...counterSteps(keys, shape.encoding),
+        ...snapshotSteps(keys),
+        ...spaceSteps(shape),
+        ...transactionSteps(shape, keys, values),
+        ...watchSteps(keys),
         ...refusalSteps(keys, values),
         ...lifecycleSteps(shape, keys, values, child),
       )
@@ -66,6 +76,7 @@ async function run({ shape, commands }: Sequence, images: Images): Promise<void>
     await system.settle()
     system.checkAll(model)
     system.checkKept()
+    for (const watch of system.watches) await takeChanges(watch)
   } finally {
     await system.end()
   }

@@ -10,6 +10,8 @@ export interface BadKey {
 
 export interface KeySpace {
   readonly valid: fc.Arbitrary<Key>
+  /** Those that are far from any limit. */
+  readonly short: fc.Arbitrary<Key>
   readonly bad: fc.Arbitrary<BadKey>
   readonly ranges: fc.Arbitrary<RangeOptions>
   /** Key `n` of many, short or nearly as long as can be. */
@@ -114,10 +116,13 @@ export function keySpace(keys: KeyEncoding): KeySpace {
     utf8: textKeys.filter((key) => key !== ''),
     binary: bytesKeys.filter((key) => key.length > 0),
   }
+  const short = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom(...pool[keys]) },
+    { weight: 2, arbitrary: fc.nat(120).map((n) => bulkKey(keys, n, false)) },
+    { weight: 1, arbitrary: some[keys] },
+  )
   const valid = fc.oneof(
-    { weight: 12, arbitrary: fc.constantFrom(...pool[keys]) },
-    { weight: 4, arbitrary: fc.nat(120).map((n) => bulkKey(keys, n, false)) },
-    { weight: 2, arbitrary: some[keys] },
+    { weight: 18, arbitrary: short },
     { weight: 1, arbitrary: longKeys(keys, [keyBytesMax - 1, keyBytesMax]) },
     { weight: 1, arbitrary: fc.nat(20).map((n) => bulkKey(keys, n, true)) },
   )
@@ -129,12 +134,12 @@ export function keySpace(keys: KeyEncoding): KeySpace {
     })),
   )
   // Two long bounds, and a prefix, have no room beside each other: that limit is tested in test/api.
-  const bounds = fc.oneof(
-    { weight: 10, arbitrary: fc.constantFrom(...pool[keys]) },
-    { weight: 4, arbitrary: fc.nat(120).map((n) => bulkKey(keys, n, false)) },
-    { weight: 2, arbitrary: some[keys] },
+  const offset = fc.oneof(
+    { weight: 3, arbitrary: fc.constant({}) },
+    { weight: 1, arbitrary: fc.nat(12).map((n) => ({ offset: n })) },
   )
-  return { valid, bad, ranges: anyRange(bounds), bulk: (n, long) => bulkKey(keys, n, long) }
+  const ranges = fc.tuple(anyRange(short), offset).map(([range, behind]) => ({ ...range, ...behind }))
+  return { valid, short, bad, ranges, bulk: (n, long) => bulkKey(keys, n, long) }
 }
 
 const isArray = (key: Key): key is readonly KeyElement[] => Array.isArray(key)

@@ -61,7 +61,7 @@ export function lifecycleSteps(shape: Shape, keys: KeySpace, values: ValueSpace,
       const found = await child.read(system.path)
       expectSame(
         found,
-        model.entries.map(({ key, value, version }) => ({ key, value: value.expected(), version })),
+        model.entries.map(({ key, value, version, expires }) => ({ key, value: value.expected(), version, expires })),
         'what another process reads',
       )
       system.reopen()

@@ -1,4 +1,4 @@
-/** What a store must hold: a sorted map. */
+/** What a store must hold: a sorted map, with namespaces that are maps of their own. */
 import type { Key, RangeOptions } from '../../src/index.ts'
 import { compareKeys, rangeOf } from '../support/key-model.ts'
 import { normalKey } from './keys.ts'
@@ -8,17 +8,54 @@ export interface ModelEntry {
   readonly key: Key
   readonly value: ValueSpec
   readonly version: number
+  /** Unix milliseconds, far ahead; undefined: never. */
+  readonly expires: number | undefined
 }
+
+/**
+ * How long an entry lives: to a far time given in one of these ways, for ever though the namespace says otherwise, not at
+ * all, or as the entry that is replaced.
+ */
+export type Life = 'number' | 'date' | 'ttl' | 'forever' | 'past' | 'kept'
+
+/** What a change asks of the entry: its version, another one, or that there is none. */
+export type Condition = 'same' | 'other' | 'absent'
 
 /** A change as the model takes it. */
 export type Change =
-  { readonly type: 'put'; readonly key: Key; readonly value: ValueSpec } | { readonly type: 'del'; readonly key: Key }
+  | {
+      readonly type: 'put'
+      readonly key: Key
+      readonly value: ValueSpec
+      readonly life?: Life | undefined
+      readonly condition?: Condition | undefined
+    }
+  | { readonly type: 'del'; readonly key: Key; readonly condition?: 'same' | 'other' | undefined }
 
 export class Model {
   /** In key order. */
-  readonly entries: ModelEntry[] = []
+  readonly entries: ModelEntry[]
   /** Of the last commit that was seen, or more. */
   version = 0
+  /** Entries that were put with a time in the past: so many at most are not removed yet. */
+  expired = 0
+  /** Lines at most in the list of times. */
+  lines = 0
+  /** Of a namespace. */
+  readonly ttlMs: number | undefined
+  /** The namespaces there are, by name. One that is made anew is another model. */
+  readonly spaces = new Map<string, Model>()
+  /** Whether something may be removed in the background. */
+  garbage = false
+
+  /** Whether it is one. */
+  readonly isSpace: boolean
+
+  constructor(space?: { readonly ttl?: number | undefined }, entries: readonly ModelEntry[] = []) {
+    this.entries = [...entries]
+    this.isSpace = space !== undefined
+    this.ttlMs = space?.ttl
+  }
 
   /** Where the key is, or would be. */
   #place(key: Key): { at: number; found: boolean } {
@@ -42,9 +79,9 @@ export class Model {
     return this.#place(key).found
   }
 
-  put(key: Key, value: ValueSpec, version: number): void {
+  put(key: Key, value: ValueSpec, version: number, expires?: number): void {
     const { at, found } = this.#place(key)
-    this.entries.splice(at, found ? 1 : 0, { key: normalKey(key), value, version })
+    this.entries.splice(at, found ? 1 : 0, { key: normalKey(key), value, version, expires })
   }
 
   remove(key: Key): boolean {
@@ -55,5 +92,9 @@ export class Model {
 
   range(options: RangeOptions): ModelEntry[] {
     return rangeOf(this.entries, options)
+  }
+
+  holds({ key, condition }: Change): boolean {
+    return condition === undefined || (condition === 'absent' ? !this.has(key) : condition === 'same' && this.has(key))
   }
 }

@@ -9,8 +9,10 @@ process.on('message', (path) => {
   try {
     const store = open(path)
     const entries = []
-    for (const { key, value } of store.range())
-      entries.push({ key: wire(key), value, version: store.getEntry(key).version })
+    for (const { key, value } of store.range()) {
+      const { version, expiresAt } = store.getEntry(key)
+      entries.push({ key: wire(key), value, version, expires: expiresAt })
+    }
     store.close()
     process.send({ entries })
   } catch (error) {

@@ -8,14 +8,14 @@ import { step, type WeightedSteps } from './step.ts'
 import type { Held, System } from './system.ts'
 import { spoilValue } from './values.ts'
 
-type Form = 'range' | 'keys' | 'values' | 'iterator'
+export type Form = 'range' | 'keys' | 'values' | 'iterator'
 
 /** Bounds that are the caller's own, and are spoilt once the call is over. */
 function callRange(store: Store, form: Form, options: RangeOptions): RangeIterator<unknown> {
   const given = Object.fromEntries(
     Object.entries(options).map(([name, value]) => [
       name,
-      name === 'reverse' || name === 'limit' ? (value as unknown) : givenKey(value as Key),
+      name === 'reverse' || name === 'limit' || name === 'offset' ? (value as unknown) : givenKey(value as Key),
     ]),
   ) as RangeOptions
   try {
@@ -27,7 +27,7 @@ function callRange(store: Store, form: Form, options: RangeOptions): RangeIterat
   }
 }
 
-function expectedOf(form: Form, entries: readonly ModelEntry[]): unknown[] {
+export function expectedOf(form: Form, entries: readonly ModelEntry[]): unknown[] {
   return entries.map(({ key, value }) =>
     form === 'keys' ? key : form === 'values' ? value.expected() : { key, value: value.expected() },
   )
@@ -79,7 +79,7 @@ export function readSteps(keys: KeySpace): WeightedSteps[] {
       system.keep(store.get(ask()), value, 'get')
       expectSame(store.has(ask()), entry !== undefined, 'has')
       const versioned = store.getEntry(ask())
-      system.keep(versioned, entry && { value, version: entry.version }, 'getEntry')
+      system.keep(versioned, entry && { value, version: entry.version, expiresAt: entry.expires }, 'getEntry')
       const bytes = store.getBinary(ask())
       expectSame(bytes !== undefined, entry !== undefined, 'whether getBinary finds it')
       if (bytes !== undefined) system.keep(bytes, Buffer.from(bytes), 'getBinary')
@@ -140,11 +140,13 @@ export function readSteps(keys: KeySpace): WeightedSteps[] {
       for (const value of system.takeKept()) spoilValue(value)
       system.checkAll(model)
     }),
-    step(1, 'bad range', fc.nat(7), (n, _, { store }) => {
+    step(1, 'bad range', fc.nat(9), (n, _, { store }) => {
       const bad: [unknown, 'TypeError' | 'RangeError'][] = [
         [{ limit: -1 }, 'RangeError'],
         [{ limit: 1.5 }, 'RangeError'],
         [{ limit: '1' }, 'TypeError'],
+        [{ offset: -1 }, 'RangeError'],
+        [{ offset: '1' }, 'TypeError'],
         [{ reverse: 1 }, 'TypeError'],
         [{ gt: 'a', gte: 'a' }, 'TypeError'],
         [{ lt: 'a', lte: 'a' }, 'TypeError'],
@@ -170,7 +172,7 @@ export function readSteps(keys: KeySpace): WeightedSteps[] {
       ]) {
         expectThrow(call, error, 'a call with what is no key')
       }
-      expectSame(store.stats().entries, model.entries.length, 'the entries after wrong keys')
+      expectSame(store.count(), model.entries.length, 'the entries after wrong keys')
     }),
   ]
 }

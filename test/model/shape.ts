@@ -1,5 +1,5 @@
 /** What stores the model is run against: each key encoding, each value encoding, each kind of medium, sizes that fill up soon. */
-import type { CustomEncoding, KeyEncoding, NamedEncoding, OpenOptions } from '../../src/index.ts'
+import type { CustomEncoding, KeyEncoding, NamedEncoding, NamespaceOptions, OpenOptions } from '../../src/index.ts'
 
 export type Medium = 'memory' | 'disk' | 'os'
 
@@ -60,6 +60,20 @@ export function optionsOf({ keys, encoding, medium, segmentBytes, capacityBytes 
     durability: medium === 'os' ? 'relaxed' : 'sync',
   }
 }
+
+/** The namespaces that a store may get, whatever its own encodings are. */
+export interface SpaceKind extends NamespaceOptions {
+  readonly name: string
+  readonly keys: KeyEncoding
+  readonly encoding: NamedEncoding
+}
+
+export const spaceKinds: readonly SpaceKind[] = [
+  { name: 'objects', keys: 'ordered', encoding: 'msgpack' },
+  { name: 'bytes', keys: 'binary', encoding: 'binary' },
+  { name: 'sessions', keys: 'utf8', encoding: 'json', ttl: 5e9 },
+  { name: 'ü/texts', keys: 'ordered', encoding: 'string' },
+]
 
 export interface Sizes {
   /** Of a frame in a log segment. */

@@ -52,6 +52,8 @@ class Plain implements ValueSpec {
   }
 }
 
+export const plainValue = (value: unknown): ValueSpec => new Plain(value)
+
 class Json extends Plain {
   override make(): unknown {
     return structuredClone(this.value)

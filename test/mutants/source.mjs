@@ -122,4 +122,34 @@ export const sourceMutants = [
     from: ' && !reader_) emptied_',
     to: ') emptied_',
   },
+  {
+    name: 'a check of an entry is not looked at',
+    file: 'store/commit.cc',
+    from: 'if (Status s = Holds(request.checks[i]); s != Status::kOk) return s;',
+    to: 'static_cast<void>(i);',
+  },
+  {
+    name: 'a check of a range takes any version',
+    file: 'store/commit.cc',
+    from: 'if (record.lsn > check.version || ++count > check.count)',
+    to: 'if (++count > check.count)',
+  },
+  {
+    name: 'entries with a time are not listed',
+    file: 'store/commit.cc',
+    from: '    AddExpiryList(&work->changes, &work->expiry_keys);\n',
+    to: '    if (request.count == 0) AddExpiryList(&work->changes, &work->expiry_keys);\n',
+  },
+  {
+    name: 'a sweep takes entries whose time is another one',
+    file: 'store/commit.cc',
+    from: 'found.lookup != Lookup::kFound || found.record.expires != parsed.unix_ms',
+    to: 'found.lookup != Lookup::kFound',
+  },
+  {
+    name: 'a batch that finds nothing promises nothing',
+    file: 'store/commit.cc',
+    from: 'this one promises that it is.\n    return deferred ? Status::kOk : DrainLog();',
+    to: 'this one promises that it is.\n    return Status::kOk;',
+  },
 ]

@@ -53,7 +53,7 @@ function begins(key: Key, prefix: Key): boolean {
 
 /** What a range of sorted entries must give. */
 export function rangeOf<E extends { readonly key: Key }>(sorted: readonly E[], options: RangeOptions): E[] {
-  const { gt, gte, lt, lte, prefix, reverse, limit } = options
+  const { gt, gte, lt, lte, prefix, reverse, limit = Infinity, offset = 0 } = options
   const found = sorted.filter(
     ({ key }) =>
       (gt === undefined || compareKeys(key, gt) > 0) &&
@@ -63,7 +63,7 @@ export function rangeOf<E extends { readonly key: Key }>(sorted: readonly E[], o
       (prefix === undefined || begins(key, prefix)),
   )
   if (reverse === true) found.reverse()
-  return found.slice(0, limit)
+  return found.slice(offset, offset + limit)
 }
 
 /** Any character. (The units of fast-check's own come with tables that take seconds to make.) */
