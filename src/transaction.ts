@@ -415,7 +415,7 @@ export class Transaction<V = unknown, K = Key> {
     const before = options.reverse === true ? (a: string, b: string) => a > b : (a: string, b: string) => a < b
     let at = 0
     const ownRow = function* (change: PendingChange | undefined): Generator<T, undefined, undefined> {
-      if (change?.value !== undefined) yield take(change.key, Buffer.from(change.value))
+      if (change && isThere(change)) yield take(change.key, Buffer.from(change.value))
       return undefined
     }
     try {
@@ -445,8 +445,13 @@ function decodeKey(keyspace: Keyspace, key: Buffer): Key {
   return keyspace.keys.decodeKey(key, keyspace.head.length, key.length)
 }
 
+/** Not removed, and its time has not passed. */
+function isThere(own: PendingChange): own is PendingChange & { readonly value: Uint8Array } {
+  return own.value !== undefined && (own.expires === undefined || own.expires > Date.now())
+}
+
 function takeOwn<T>(own: PendingChange, take: (buffer: Buffer, start: number, end: number) => T): T | undefined {
-  if (own.value === undefined) return undefined
+  if (!isThere(own)) return undefined
   const buffer = Buffer.from(own.value)
   return take(buffer, 0, buffer.length)
 }
@@ -518,7 +523,7 @@ export async function runTransaction<V, K, T>(
       assertNotAborted(signal, core)
       if (state.commit(WriteFlag.Deferred)) {
         state.end()
-        if (state.changed) await core.commits.join()
+        if (state.changed || state.reliesOnAbsence) await core.commits.join()
         return result
       }
     } finally {

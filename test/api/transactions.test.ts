@@ -46,6 +46,19 @@ function reading(
 }
 
 describe('a synchronous transaction', () => {
+  it('does not see an entry of its own whose time has passed', () => {
+    const db = openScratch()
+    db.putSync('a', 1)
+    db.transactionSync((tx) => {
+      tx.put('a', 2, { expiresAt: 1 })
+      expect(tx.get('a')).toBeUndefined()
+      expect(tx.has('a')).toBe(false)
+      expect([...tx.keys()]).toEqual([])
+      expect(tx.count()).toBe(0)
+    })
+    expect(db.has('a')).toBe(false)
+  })
+
   it('is there as a whole and durable when it returns, with what its callback returned', () => {
     const db = openScratch()
     db.putSync('gone', 1)
