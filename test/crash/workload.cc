@@ -32,7 +32,10 @@ uint64_t HashPair(Bytes key, Bytes value) {
 namespace {
 
 constexpr uint64_t kPast = 1000, kFuture = 4'000'000'000'000;  // Unix milliseconds, far from now
-constexpr uint64_t kTimes = 24;                                // different ones of both
+constexpr uint64_t kTimes = 24;                                // different ones to come
+// Those that have passed are all different: of an entry that nobody sees any more, only its line in the list tells a
+// put from the next.
+constexpr uint64_t kPastTimes = 1ull << 40;
 const std::string kTimeMark = "expires ";
 
 uint32_t TreeOf(const std::string& name) { return name[0] == kInSpaces ? kTreeSpaces : kTreeUser; }
@@ -241,7 +244,7 @@ std::string Driver::Name() {
 }
 
 std::string Driver::Expiring(std::string value) {
-  const uint64_t time = (random_() % 3 == 0 ? kFuture : kPast) + random_() % kTimes;
+  const uint64_t time = random_() % 3 == 0 ? kFuture + random_() % kTimes : kPast + random_() % kPastTimes;
   std::string mark = kTimeMark;
   mark.append(reinterpret_cast<const char*>(&time), sizeof time);
   return mark + value;
@@ -424,7 +427,7 @@ std::string Driver::EraseSlice(bool deferred) {
 }
 
 std::string Driver::SweepSlice(bool deferred) {
-  const uint64_t until = random_() % 2 == 0 ? kFuture - 1 : kPast + random_() % kTimes;
+  const uint64_t until = random_() % 2 == 0 ? kFuture - 1 : kPast + random_() % kPastTimes;
   const auto limit = static_cast<uint32_t>(1 + random_() % (random_() % 4 == 0 ? 60 : 6));
   History::Delta delta;
   Removed expected;
