@@ -15,6 +15,7 @@ const typescriptRows = [
   ['core', 'janitor', 'catalogue', 'change-feed', 'write-gate', 'read-view', 'namespace-options'],
   [
     'run-batch',
+    'system-tree',
     'batch',
     'write-options',
     'range',

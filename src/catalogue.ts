@@ -1,12 +1,12 @@
 import { PackedBatch } from './batch.ts'
 import { runBatch } from './run-batch.ts'
 import { Meta } from './engine/buffers.ts'
-import { Space } from './engine/engine.ts'
-import { Status } from './engine/status.ts'
+import { RangeFlag, Space } from './engine/engine.ts'
 import { SealogError } from './errors.ts'
 import { layoutConstants } from './layout/constants.ts'
 import type { NativeSession } from './native-session.ts'
 import type { KeyEncoding, NamedEncoding } from './options.ts'
+import { readSystemTree } from './system-tree.ts'
 
 const { kTreeSystem } = layoutConstants
 const namesPrefix = 'namespace/'
@@ -45,7 +45,7 @@ export class Catalogue {
 
   /** The namespace of this name, as of a snapshot (0: now). */
   find(name: string, snapshot = 0): CataloguedNamespace | undefined {
-    const found = this.#read(nameKey(name), snapshot)
+    const found = readSystemTree(this.#session, nameKey(name), snapshot)
     return found && { record: parse(found.bytes, isNamespace), version: found.version }
   }
 
@@ -110,7 +110,7 @@ export class Catalogue {
   /** Takes the next id; the commit fails if somebody else has taken it. */
   #newId(batch: PackedBatch): number {
     const key = Buffer.from(nextIdKey)
-    const found = this.#read(key, 0)
+    const found = readSystemTree(this.#session, key, 0)
     const id = found === undefined ? 1 : parse(found.bytes, isId)
     if (id >= idMax) {
       throw new SealogError(
@@ -123,19 +123,6 @@ export class Catalogue {
     return id
   }
 
-  #read(key: Buffer, snapshot: number): { bytes: Buffer; version: number } | undefined {
-    const { engine, handle, write, meta } = this.#session
-    for (let room = 1024; ;) {
-      const own = Buffer.allocUnsafe(room)
-      key.copy(write)
-      const answer = engine.getInto(handle, key.length, own, Space.System, snapshot)
-      if (answer >= 0) return { bytes: own.subarray(0, answer), version: meta[Meta.Version] ?? 0 }
-      if (answer === -Status.NotFound) return undefined
-      if (answer !== -Status.ValueOutside) throw this.#session.failure(answer)
-      room = meta[Meta.ValueBytes] ?? room * 2
-    }
-  }
-
   /** Keys of the system tree that begin with `prefix`, in order. */
   #keys(prefix: string, limit: number): string[] {
     const session = this.#session
@@ -146,12 +133,12 @@ export class Catalogue {
     // The key behind all of them: '/' and '0' are neighbours.
     const high = Buffer.from(`${prefix.slice(0, -1)}0`)
     let low = Buffer.from(prefix)
-    let flags = 16
+    let flags: number = RangeFlag.HasHigh | RangeFlag.NoValues
     for (;;) {
       low.copy(write)
       high.copy(write, low.length)
       const wanted = Math.min(limit - keys.length, 512)
-      const count = engine.rangeFill(handle, 0, low.length, high.length, flags | 8, wanted, block, Space.System, 0)
+      const count = engine.rangeFill(handle, 0, low.length, high.length, flags, wanted, block, Space.System, 0)
       if (count < 0) throw session.failure(count)
       const snapshot = meta[Meta.RangeSnapshot] ?? 0
       if (snapshot !== 0) engine.releaseSnapshot(handle, snapshot)
@@ -164,7 +151,7 @@ export class Catalogue {
       }
       if (done || keys.length >= limit) return keys
       low = Buffer.from(keys.at(-1) ?? prefix)
-      flags = 16 | 2
+      flags |= RangeFlag.LowExclusive
     }
   }
 }

@@ -50,7 +50,7 @@ export class ChangeFeed {
       const watchers = [...this.#watchers].filter((watcher) => watcher.isAbout(keyspace, bytes))
       if (watchers.length === 0) continue
       // The caller's own may change until somebody takes it.
-      const own = keyspace.keys.decodeKey(bytes, keyspace.head.length, bytes.length)
+      const own = keyspace.decodeWhole(bytes)
       found.set(bytes.toString('latin1'), { keyspace, key: own, watchers, before: valueOf(keyspace, key) })
     }
     return [...found.values()]

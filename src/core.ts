@@ -27,3 +27,9 @@ export function assertExpires(core: Core): void {
     { path: core.session.path },
   )
 }
+
+/** Says that an entry will expire at this time. @throws SealogError ERR_SEALOG_UNSUPPORTED if the store cannot have such entries */
+export function expectExpiry(core: Core, expires: number): void {
+  assertExpires(core)
+  core.janitor.lookAt(expires)
+}

@@ -1,4 +1,4 @@
-import type { KeyCodec } from './codec/keys.ts'
+import type { Key, KeyCodec } from './codec/keys.ts'
 import type { ValueCodec } from './codec/values.ts'
 import { Meta } from './engine/buffers.ts'
 import { KeyCodecCode, type KeyArgument } from './engine/engine.ts'
@@ -90,7 +90,12 @@ export class Keyspace<V = unknown> {
     return Buffer.from(write.subarray(0, end))
   }
 
-  /** The same for native's batches, at `at` of `target`. @returns where it ends */
+  /** The key of what encodeWhole gave. */
+  decodeWhole(whole: Buffer): Key {
+    return this.keys.decodeKey(whole, this.head.length, whole.length)
+  }
+
+  /** As encodeWhole for native's batches, at `at` of `target`. @returns where it ends */
   putWhole(key: unknown, target: Buffer, at: number): number {
     target.set(this.head, at)
     const keyAt = at + this.head.length

@@ -139,6 +139,15 @@ export function placeBounds(session: NativeSession, low: Uint8Array, high: Uint8
   session.write.set(high, low.length)
 }
 
+/** How many entries are between the bounds, by the index's counts. @throws SealogError */
+export function countBetween(keyspace: Keyspace, { low, high, flags }: Bounds, snapshot: number): number {
+  const { session, code } = keyspace
+  placeBounds(session, low, high)
+  const answer = session.engine.count(session.handle, low.length, high.length, flags, code, snapshot)
+  if (answer < 0) throw session.failure(answer)
+  return answer
+}
+
 const blockBytes = 64 * 1024
 const blockEntriesMax = 512
 const entryHeadBytes = 16

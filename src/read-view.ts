@@ -4,8 +4,8 @@ import type { Keyspace } from './keyspace.ts'
 import {
   checkLimit,
   checkOffset,
+  countBetween,
   encodeBounds,
-  placeBounds,
   RangeIterator,
   type RangeOptions,
   type TakeEntry,
@@ -111,15 +111,11 @@ export abstract class ReadView<V = unknown, K = Key> {
 
   /** How many entries a range has: by the index's counts, without reading them. */
   count(options: RangeOptions<K> = {}): number {
-    const { session, code } = this.#keyspace
-    session.assertOpen()
+    this.#keyspace.session.assertOpen()
     const limit = checkLimit(options.limit)
     const offset = checkOffset(options.offset)
-    const { low, high, flags } = encodeBounds(this.#keyspace, options)
-    placeBounds(session, low, high)
-    const answer = session.engine.count(session.handle, low.length, high.length, flags, code, this.#state.id)
-    if (answer < 0) throw session.failure(answer)
-    return Math.min(Math.max(answer - offset, 0), limit)
+    const count = countBetween(this.#keyspace, encodeBounds(this.#keyspace, options), this.#state.id)
+    return Math.min(Math.max(count - offset, 0), limit)
   }
 
   readonly #decode = (buffer: Buffer, start: number, end: number): V => this.#keyspace.values.decode(buffer, start, end)

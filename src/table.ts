@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type BatchOperation, PackedBatch } from './batch.ts'
 import type { Change } from './change-feed.ts'
 import type { Key } from './codec/keys.ts'
-import { assertExpires, type Core } from './core.ts'
+import { type Core, expectExpiry } from './core.ts'
 import { runBatch } from './run-batch.ts'
 import { sumOf } from './counter.ts'
 import { Meta } from './engine/buffers.ts'
@@ -18,6 +18,7 @@ import {
   expectedVersion,
   type ExpiryOptions,
   expiryOf,
+  keepingExpiry,
   type PutOptions,
   type RemoveOptions,
 } from './write-options.ts'
@@ -269,13 +270,8 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
       return
     }
     const expires = expiryOf(operation, keyspace.ttlMs)
-    if (expires !== undefined) this.#expectExpiry(expires)
+    if (expires !== undefined) expectExpiry(this.#core, expires)
     packed.put(keyspace, operation.key, operation.value, expires)
-  }
-
-  #expectExpiry(expires: number): void {
-    assertExpires(this.#core)
-    this.#core.janitor.lookAt(expires)
   }
 
   #increment(key: K, by: number | bigint, options: ExpiryOptions, flags: number): number | bigint {
@@ -313,8 +309,4 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
       if (!more) break
     }
   }
-}
-
-function keepingExpiry(expiresAt: number | undefined): ExpiryOptions {
-  return expiresAt === undefined ? { ttl: Infinity } : { expiresAt }
 }

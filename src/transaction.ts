@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { PackedBatch } from './batch.ts'
 import type { CataloguedNamespace } from './catalogue.ts'
 import type { Key } from './codec/keys.ts'
-import { assertExpires, type Core } from './core.ts'
+import { type Core, expectExpiry } from './core.ts'
 import { runBatch } from './run-batch.ts'
 import { sumOf } from './counter.ts'
 import { Meta } from './engine/buffers.ts'
@@ -15,15 +15,15 @@ import {
   type Bounds,
   checkLimit,
   checkOffset,
+  countBetween,
   encodeBounds,
-  placeBounds,
   RangeIterator,
   type RangeOptions,
 } from './range.ts'
 import type { Entry } from './read-view.ts'
 import { LazyRows, type Rows } from './rows.ts'
 import { SnapshotRef } from './snapshot.ts'
-import { checkPutOptions, checkSignal, type ExpiryOptions, expiryOf } from './write-options.ts'
+import { checkPutOptions, checkSignal, type ExpiryOptions, expiryOf, keepingExpiry } from './write-options.ts'
 import type { RunningTransaction } from './write-gate.ts'
 
 export interface TransactionOptions {
@@ -179,7 +179,7 @@ class TransactionState implements RunningTransaction {
 }
 
 function keysOf(keyspace: Keyspace, overlay: Overlay): unknown[] {
-  return Array.from(overlay.values(), ({ key }) => keyspace.keys.decodeKey(key, keyspace.head.length, key.length))
+  return Array.from(overlay.values(), ({ key }) => keyspace.decodeWhole(key))
 }
 
 /** The part of a range that lies up to the last key that was read; nothing, if none was. */
@@ -236,34 +236,29 @@ export class Transaction<V = unknown, K = Key> {
   /** Entries in key order, with the transaction's own changes up to now. */
   range(options: RangeOptions<K> = {}): Rows<Entry<V, K>> {
     const { keyspace } = this.#part()
-    return this.#rows(options, (key, value) => ({
-      key: decodeKey(keyspace, key) as K,
+    return this.#rows(options, false, (key, value) => ({
+      key: keyspace.decodeWhole(key) as K,
       value: keyspace.values.decode(value, 0, value.length) as V,
     }))
   }
 
   keys(options: RangeOptions<K> = {}): Rows<K> {
     const { keyspace } = this.#part()
-    return this.#rows(options, (key) => decodeKey(keyspace, key) as K)
+    return this.#rows(options, true, (key) => keyspace.decodeWhole(key) as K)
   }
 
   values(options: RangeOptions<K> = {}): Rows<V> {
     const { keyspace } = this.#part()
-    return this.#rows(options, (_key, value) => keyspace.values.decode(value, 0, value.length) as V)
+    return this.#rows(options, false, (_key, value) => keyspace.values.decode(value, 0, value.length) as V)
   }
 
   count(options: RangeOptions<K> = {}): number {
     const { keyspace, overlay } = this.#part()
     if (overlay.size > 0) return this.keys(options).reduce((n) => n + 1, 0)
-    const { session } = keyspace
     const limit = checkLimit(options.limit)
     const offset = checkOffset(options.offset)
     const bounds = encodeBounds(keyspace, options)
-    placeBounds(session, bounds.low, bounds.high)
-    const { low, high, flags } = bounds
-    const { engine, handle } = session
-    const count = engine.count(handle, low.length, high.length, flags, keyspace.code, this.#state.stateId)
-    if (count < 0) throw session.failure(count)
+    const count = countBetween(keyspace, bounds, this.#state.stateId)
     if (this.#state.snapshot) this.#state.rangeReads.push({ keyspace, bounds, count, last: undefined, done: true })
     return Math.min(Math.max(count - offset, 0), limit)
   }
@@ -272,7 +267,7 @@ export class Transaction<V = unknown, K = Key> {
     checkPutOptions(options, ['ttl', 'expiresAt'])
     const { keyspace, overlay } = this.#part()
     const expires = expiryOf(options, keyspace.ttlMs)
-    if (expires !== undefined) this.#expectExpiry(expires)
+    if (expires !== undefined) expectExpiry(this.#state.core, expires)
     const whole = keyspace.encodeWhole(key)
     overlay.set(whole.toString('latin1'), { key: whole, value: keyspace.encodeValue(value), expires })
   }
@@ -299,8 +294,7 @@ export class Transaction<V = unknown, K = Key> {
     if (before !== undefined) {
       const own = overlay.get(keyspace.encodeWhole(key).toString('latin1'))
       const stored = keyspace.session.meta[Meta.Expires] ?? 0
-      const expires = own === undefined ? (stored === 0 ? undefined : stored) : own.expires
-      lives = expires === undefined ? { ttl: Infinity } : { expiresAt: expires }
+      lives = keepingExpiry(own === undefined ? (stored === 0 ? undefined : stored) : own.expires)
     }
     this.put(key, next as V, lives)
     return next
@@ -361,11 +355,6 @@ export class Transaction<V = unknown, K = Key> {
     return part
   }
 
-  #expectExpiry(expires: number): void {
-    assertExpires(this.#state.core)
-    this.#state.core.janitor.lookAt(expires)
-  }
-
   #read<T>(key: K, take: (buffer: Buffer, start: number, end: number) => T): T | undefined {
     const { keyspace, overlay, reads } = this.#part()
     // With the version, and so with the time that increment looks for.
@@ -383,7 +372,7 @@ export class Transaction<V = unknown, K = Key> {
     return value
   }
 
-  #rows<T>(options: RangeOptions<K>, take: (key: Buffer, value: Buffer) => T): Rows<T> {
+  #rows<T>(options: RangeOptions<K>, noValues: boolean, take: (key: Buffer, value: Buffer) => T): Rows<T> {
     const part = this.#part()
     const limit = checkLimit(options.limit)
     const offset = checkOffset(options.offset)
@@ -391,7 +380,7 @@ export class Transaction<V = unknown, K = Key> {
     const names = part.overlay.namesBetween(inBounds(bounds), options.reverse === true)
     // What they are now, whatever the transaction does while the rows are read.
     const own = names.map((name) => [name, part.overlay.get(name)] as const)
-    const merged = this.#merged(part.keyspace, bounds, own, options, take)
+    const merged = this.#merged(part.keyspace, bounds, own, options, noValues, take)
     const rows = new LazyRows(merged)
     if (offset === 0 && limit === Infinity) return rows
     return rows.drop(offset).take(limit)
@@ -402,12 +391,13 @@ export class Transaction<V = unknown, K = Key> {
     bounds: Bounds,
     own: readonly (readonly [string, PendingChange | undefined])[],
     options: RangeOptions<K>,
+    noValues: boolean,
     take: (key: Buffer, value: Buffer) => T,
   ): Generator<T, undefined, undefined> {
     const snapshot = this.#state.stateId
     const read: RangeRead = { keyspace, bounds, count: 0, last: undefined, done: false }
     if (this.#state.snapshot) this.#state.rangeReads.push(read)
-    const request = { keyspace, bounds, limit: Infinity, offset: 0, noValues: false, snapshot, signal: options.signal }
+    const request = { keyspace, bounds, limit: Infinity, offset: 0, noValues, snapshot, signal: options.signal }
     const stored = new RangeIterator(request, (block, keyStart, keyEnd, valueStart, valueEnd) => ({
       key: Buffer.from(block.subarray(keyStart, keyEnd)),
       value: Buffer.from(block.subarray(valueStart, valueEnd)),
@@ -439,10 +429,6 @@ export class Transaction<V = unknown, K = Key> {
     }
     return undefined
   }
-}
-
-function decodeKey(keyspace: Keyspace, key: Buffer): Key {
-  return keyspace.keys.decodeKey(key, keyspace.head.length, key.length)
 }
 
 /** Not removed, and its time has not passed. */

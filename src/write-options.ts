@@ -51,6 +51,11 @@ export function expiryOf({ ttl, expiresAt }: ExpiryOptions, defaultMs: number | 
   return lifeMs === undefined || lifeMs === Infinity ? undefined : Math.ceil(Date.now() + lifeMs)
 }
 
+/** The options that leave an entry the time that it has. */
+export function keepingExpiry(expiresAt: number | undefined): ExpiryOptions {
+  return expiresAt === undefined ? { ttl: Infinity } : { expiresAt }
+}
+
 /** @throws TypeError, RangeError for what is no time to live */
 export function checkTtl(ttl: unknown): number {
   if (typeof ttl !== 'number') throw new TypeError("Option 'ttl' must be a number of milliseconds")

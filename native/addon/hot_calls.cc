@@ -104,6 +104,12 @@ class HotCall {
   napi_value Version(Status status, uint64_t version) const {
     return status == Status::kOk ? Number(static_cast<double>(version)) : Fail(status);
   }
+  // What else is known of a value that was read.
+  void Describe(const GetResult& result) const {
+    if (entry_->meta == nullptr) return;
+    entry_->meta[1] = static_cast<double>(result.version);
+    entry_->meta[2] = static_cast<double>(result.expires);
+  }
   napi_value Length(const GetResult& result) const {
     if (result.status == Status::kOk) return Small(static_cast<int32_t>(result.bytes));
     if (result.status == Status::kValueOutside && entry_->meta != nullptr)
@@ -181,10 +187,7 @@ napi_value Get(napi_env env, napi_callback_info info) {
     return call.Fail(Status::kInvalid);
   GetResult result = e.store->Get(static_cast<uint64_t>(snapshot), space.tree, key, e.read + offset,
                                   e.read_bytes - static_cast<size_t>(offset));
-  if (kWithVersion && e.meta != nullptr) {
-    e.meta[1] = static_cast<double>(result.version);
-    e.meta[2] = static_cast<double>(result.expires);
-  }
+  if (kWithVersion) call.Describe(result);
   return call.Length(result);
 }
 
@@ -199,10 +202,7 @@ napi_value GetInto(napi_env env, napi_callback_info info) {
   if (!call.Buffer(2, &buffer) || !call.Integer(4, INT64_MAX, &snapshot)) return call.Fail(Status::kInvalid);
   GetResult result = call.store().Get(static_cast<uint64_t>(snapshot), space.tree, key,
                                       const_cast<uint8_t*>(buffer.data), buffer.size);
-  if (double* meta = call.entry().meta; meta != nullptr) {
-    meta[1] = static_cast<double>(result.version);
-    meta[2] = static_cast<double>(result.expires);
-  }
+  call.Describe(result);
   return call.Length(result);
 }
 
