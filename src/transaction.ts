@@ -162,6 +162,8 @@ class TransactionState implements RunningTransaction {
     const watched = feed.active
       ? [...this.parts].flatMap(([keyspace, { overlay }]) => feed.before(keyspace, keysOf(keyspace, overlay)))
       : undefined
+    // Nothing reads from it any more, and what it keeps a full store may need for this very batch.
+    snapshot?.release()
     const version = runBatch(this.core.session, batch, flags)
     if (watched && version !== undefined) feed.after(watched, version)
     return version !== undefined

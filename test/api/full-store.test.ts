@@ -113,3 +113,25 @@ describe('a value that does not fit an empty store', () => {
     again.close()
   })
 })
+
+describe('an optimistic transaction in a full store', () => {
+  it('is not refused for what its own snapshot holds', async () => {
+    const db = openScratch<string>({
+      capacity: '256KiB',
+      segmentBytes: '16KiB',
+      checkpointBytes: '64KiB',
+      encoding: 'string',
+    })
+    const tooMuch = [
+      { type: 'put', key: 'large', value: 'x'.repeat(30_232) },
+      { type: 'put', key: 'large', value: 'x'.repeat(65_535) },
+    ] as const
+    expectRefusal(await rejectionOf(() => db.batch(tooMuch)), 'ERR_SEALOG_FULL')
+    await db.transaction(async (tx) => {
+      tx.get('other')
+      await Promise.resolve()
+      tx.put('small', 'there is room')
+    })
+    expect([...db.values()]).toEqual(['there is room'])
+  })
+})
