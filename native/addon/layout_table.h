@@ -54,6 +54,7 @@ inline constexpr LayoutNumber kLayoutNumbers[] = {
     SEALOG_N(kSpaceIdBytes),
     SEALOG_N(kExpiryHeadBytes),
     SEALOG_N(kFeatureExpiry),
+    SEALOG_N(kFeatureCleaning),
     SEALOG_N(kKeyBytesMax),
     SEALOG_N(kValueBytesMax),
     SEALOG_N(kSlotMagic),

@@ -56,9 +56,11 @@ enum RecordFlags : uint8_t {
   kRecordTree = 1,        // ext: u32 tree, u32 zero
   kRecordExtents = 2,     // the value is a list of ValueExtent
   kRecordExpires = 4,     // of a PUT; ext, behind that of the tree: u64 Unix milliseconds
+  kRecordMoved = 8,       // in a batch: moved by the cleaner; `lsn` is still that of the commit that wrote the entry
   kRecordInBatch = 0x80,  // not a frame of its own: covered by a BATCH frame
 };
-inline constexpr uint8_t kRecordFlagsKnown = kRecordTree | kRecordExtents | kRecordExpires | kRecordInBatch;
+inline constexpr uint8_t kRecordFlagsKnown =
+    kRecordTree | kRecordExtents | kRecordExpires | kRecordMoved | kRecordInBatch;
 
 // `window`: how many frames, this one included, were not yet known to be durable when it was written; the frame
 // `window` LSNs earlier was. So a valid frame that counts an invalid one as durable proves damage, and any other is
@@ -70,7 +72,7 @@ struct RecordHeader {
   uint16_t key_bytes;
   uint32_t value_bytes;  // stored bytes: of the extent list where kRecordExtents
   uint32_t window;       // 0 in a batch
-  uint64_t lsn;          // of its frame: the entry's version
+  uint64_t lsn;          // of its frame: the entry's version. Of a moved one: as it was
 };
 static_assert(sizeof(RecordHeader) == 24);
 
@@ -90,9 +92,13 @@ struct BatchHeader {
 static_assert(sizeof(BatchHeader) == 32);
 
 inline constexpr uint8_t kLinkSession = 1;  // flags: a writer's first frame after open; ends an unfinished transaction
+inline constexpr uint8_t kLinkCold = 2;     // flags: names where the cold head begins; the hot one goes on behind it
 
-// The log goes on at `offset` of `segment` with LSN `next_lsn`. At the end of a segment, at the start of each writer's
-// session (over whatever the last one left torn), and nowhere else.
+// The log has two heads: what is written goes to the hot one, what the cleaner moves to the cold one. Both take their
+// LSNs from one sequence, so that replay knows the order: the frame with the next LSN is at either head.
+// A LINK: its head goes on at `offset` of `segment` with LSN `next_lsn`. At the end of a segment, and at the start of
+// each writer's session (over whatever the last one left torn). With kLinkCold it is the cold head that goes on there,
+// from then on; a session's cold head begins in a segment of its own.
 struct LinkFrame {
   uint32_t crc;  // over the rest of the line, seeded with PlaceSeed
   uint8_t kind;  // kFrameLink

@@ -16,7 +16,8 @@ namespace sealog {
 // piece of another store, or another entry of this one, never validates.
 
 enum FeatureIncompat : uint64_t {
-  kFeatureExpiry = 1,  // records with kRecordExpires, kTreeExpiry
+  kFeatureExpiry = 1,    // records with kRecordExpires, kTreeExpiry
+  kFeatureCleaning = 2,  // a cold head, kLinkCold, records with kRecordMoved
 };
 
 // Written twice, so that one can rot: both alike at creation; growth and upgrade write first the one that is not
@@ -77,7 +78,7 @@ struct CheckpointSlot {
   uint64_t epoch;    // every node and table half of this checkpoint has an epoch <= this
   uint64_t lsn;      // the last log sequence number whose effect is in the trees
   LogPosition hot;   // replay starts here, expecting lsn + 1
-  LogPosition cold;  // the cleaner's cursor; segment == kSegmentNone in version 1.0 files
+  LogPosition cold;  // the cleaner's cursor; segment == kSegmentNone: none in this session
   TreeRoot roots[kTreeCount];
   uint64_t live_bytes;   // sum over log segments
   uint32_t table_check;  // XOR of TableTerm(crc) of the current half of every segment

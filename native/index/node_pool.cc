@@ -1,5 +1,6 @@
 #include "index/node_pool.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -243,9 +244,9 @@ void NodePool::Retire(uint64_t ref, const NodeHeader* node) {
   pins_.Retire(unit, BirthEpoch(node->birth));
 }
 
-void NodePool::RetireSegment(uint32_t segment) {
+void NodePool::RetireSegment(uint32_t segment, uint64_t floor) {
   space_->Retire(segment);
-  pins_.Retire(kSegmentThing | segment, 0);
+  pins_.Retire(kSegmentThing | segment, std::min(space_->segment(segment).birth, floor));
 }
 
 void NodePool::Reclaim(void* self, uint64_t id) {

@@ -41,7 +41,10 @@ class NodePool {
 
   Pins& pins() { return pins_; }
   uint64_t epoch() const { return epoch_; }
-  void set_epoch(uint64_t epoch) { epoch_ = epoch; }
+  void set_epoch(uint64_t epoch) {
+    epoch_ = epoch;
+    space_->set_epoch(epoch);
+  }
 
   // The node that `ref` names, which must be at this level. The first time since open that a node is met its checksum,
   // its stamp and every bound in it are checked; null if they do not hold (failure_offset() then says where).
@@ -82,8 +85,9 @@ class NodePool {
     return space_->At<Node>(NodeRefIndex(ref) * kLeafBytes);
   }
 
-  // Retiring a log segment goes by the same pins.
-  void RetireSegment(uint32_t segment);
+  // Retiring a log segment goes by the same pins. `floor` is the epoch of the oldest checkpoint that is kept: its
+  // replay needs segments that are younger than it, too.
+  void RetireSegment(uint32_t segment, uint64_t floor);
 
   // What a checkpoint writes: the live nodes made since the last freeze, and the bitmaps of segments that changed.
   struct FrozenBitmap {

@@ -58,10 +58,13 @@ bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, uint64_t offset
   return out->bytes <= room;
 }
 
-bool LogReader::FrameAt(const LogPosition& at, Frame* frame) const {
-  if (at.offset > space_->segment_bytes()) return false;
-  return CheckFrame(space_->At<const uint8_t>(space_->SegmentOffset(at.segment) + at.offset),
-                    space_->segment_bytes() - at.offset, at.seed, at.offset, frame);
+bool LogReader::FrameAt(const LogPosition& at, uint64_t lsn, Frame* frame) const {
+  if (at.segment == kSegmentNone || at.offset > space_->segment_bytes() - sizeof(RecordHeader)) return false;
+  const auto* place = space_->At<const uint8_t>(space_->SegmentOffset(at.segment) + at.offset);
+  RecordHeader header;
+  memcpy(&header, place, sizeof header);
+  return header.lsn == lsn && CheckFrame(place, space_->segment_bytes() - at.offset, at.seed, at.offset, frame) &&
+         frame->lsn == lsn;
 }
 
 void LogReader::Extend(const LogPosition& at, uint32_t bytes) {
@@ -73,45 +76,63 @@ void LogReader::Extend(const LogPosition& at, uint32_t bytes) {
   }
 }
 
+// Where the LINK at `at` leads its head, or the cold one. False: nowhere that a writer of ours would.
+bool LogReader::Follow(LogPosition* at, const Frame& frame) {
+  const LinkFrame link = *LinkAt(*at);
+  const bool same = link.segment == at->segment;
+  const bool cold = (link.flags & kLinkCold) != 0;
+  // Forward only, so that no file makes this loop: further in the same segment, or to one that is next in sequence.
+  const bool sane =
+      link.next_lsn > frame.lsn && link.offset % kLineBytes == 0 && link.offset >= kLogFirstFrame &&
+      link.offset <= space_->segment_bytes() - kLineBytes && link.segment < space_->count() &&
+      (same ? !cold && link.offset > at->offset && link.log_sequence == at->log_sequence && link.seed == at->seed
+            : link.log_sequence > at->log_sequence);
+  if (!sane || (cold && at != &end_.position)) return false;
+  if (!same && !space_->Adopt(link.segment, SegmentType::kLog)) return false;
+  const LogPosition to{link.segment, link.offset, link.log_sequence, link.seed, 0};
+  if (cold) {
+    rolls_.push_back({{kSegmentNone, 0, 0, 0, 0}, to});
+    at->offset += frame.bytes;
+    end_.cold = to;
+  } else {
+    if (!same) rolls_.push_back({*at, to});
+    *at = to;
+  }
+  Segment& s = space_->segment(link.segment);
+  s.check = link.seed;
+  s.sequence = link.log_sequence;
+  end_.next_lsn = link.next_lsn;
+  return true;
+}
+
 Status LogReader::Verify() {
-  end_.position = from_;
-  end_.next_lsn = next_lsn_;
   uint64_t unfinished = 0;
-  for (Frame frame; FrameAt(end_.position, &frame) && frame.lsn == end_.next_lsn;) {
-    LogPosition& at = end_.position;
+  for (Frame frame;;) {
+    Head head = Head::kHot;
+    LogPosition* at = &end_.position;
+    if (!FrameAt(*at, end_.next_lsn, &frame)) {
+      head = Head::kCold;
+      at = &end_.cold;
+      if (!FrameAt(*at, end_.next_lsn, &frame)) break;
+    }
+    const uint64_t here = space_->SegmentOffset(at->segment) + at->offset;
+    // The writer always leaves a line for the LINK at a segment's end; a frame that does not is none of ours.
+    const bool fits =
+        frame.kind == kFrameLink || uint64_t{at->offset} + frame.bytes + kLineBytes <= space_->segment_bytes();
+    Extend(*at, frame.bytes);
+    if (!fits || (frame.kind == kFrameLink && !Follow(at, frame))) {
+      damaged_offset_ = here;
+      return Status::kCorrupt;
+    }
     if (frame.kind == kFrameLink) {
-      const LinkFrame link = *LinkAt(at);
-      bool same = link.segment == at.segment;
-      uint64_t here = space_->SegmentOffset(at.segment) + at.offset;
-      // Forward only, so that no file makes this loop: further in the same segment, or to one that is next in sequence.
-      bool sane = link.next_lsn > frame.lsn && link.offset % kLineBytes == 0 && link.offset >= kLogFirstFrame &&
-                  link.offset <= space_->segment_bytes() - kLineBytes && link.segment < space_->count() &&
-                  (same ? link.offset > at.offset && link.log_sequence == at.log_sequence && link.seed == at.seed
-                        : link.log_sequence > at.log_sequence);
-      if (!sane || (!same && !space_->Adopt(link.segment, SegmentType::kLog))) {
-        damaged_offset_ = here;
-        return Status::kCorrupt;
-      }
-      Extend(at, frame.bytes);
-      const LogPosition to{link.segment, link.offset, link.log_sequence, link.seed, 0};
-      if (!same) rolls_.push_back({at, to});
-      at = to;
-      Segment& s = space_->segment(link.segment);
-      s.check = link.seed;
-      s.sequence = link.log_sequence;
-      end_.next_lsn = link.next_lsn;
       if ((frame.flags & kLinkSession) != 0) unfinished = 0;
     } else {
-      // The writer always leaves a line for the LINK; a frame that does not is none of ours.
-      if (uint64_t{at.offset} + frame.bytes + kLineBytes > space_->segment_bytes()) {
-        damaged_offset_ = space_->SegmentOffset(at.segment) + at.offset;
-        return Status::kCorrupt;
-      }
-      Extend(at, frame.bytes);
-      at.offset += frame.bytes;
+      at->offset += frame.bytes;
       ++end_.next_lsn;
       unfinished = frame.kind == kFrameBatch && (frame.flags & kBatchMore) != 0 ? unfinished + frame.record_count : 0;
     }
+    if (runs_.empty() || runs_.back().head != head) runs_.push_back({head, 0});
+    ++runs_.back().frames;
     ++end_.frames;
     end_.records += frame.record_count;
     end_.bytes += frame.bytes;
@@ -137,8 +158,12 @@ bool LogReader::FindLater(uint32_t segment, uint32_t from, uint32_t seed, Later*
 }
 
 LogReader::Later LogReader::LookPast() const {
+  const Later later = LookPast(end_.position);
+  return later.found || end_.cold.segment == kSegmentNone ? later : LookPast(end_.cold);
+}
+
+LogReader::Later LogReader::LookPast(LogPosition at) const {
   Later later;
-  LogPosition at = end_.position;
   // From one announced segment to the next, since one commit may reach over several. Sequences ascend, so this ends.
   while (!FindLater(at.segment, at.offset, at.seed, &later)) {
     LogSuccessor next;
@@ -152,10 +177,15 @@ LogReader::Later LogReader::LookPast() const {
 }
 
 bool LogReader::Walk::Next(Frame* frame) {
-  if (left_ == 0) return false;
-  --left_;
+  const std::vector<Run>& runs = reader_.runs_;
+  if (run_ == runs.size()) return false;
+  LogPosition& from = at_[static_cast<int>(runs[run_].head)];
+  if (++in_run_ == runs[run_].frames) {
+    ++run_;
+    in_run_ = 0;
+  }
   const Space& space = *reader_.space_;
-  offset_ = space.SegmentOffset(at_.segment) + at_.offset;
+  offset_ = space.SegmentOffset(from.segment) + from.offset;
   const auto* at = space.At<const uint8_t>(offset_);
   RecordHeader header;
   memcpy(&header, at, sizeof header);
@@ -163,16 +193,22 @@ bool LogReader::Walk::Next(Frame* frame) {
   frame->flags = header.flags;
   if (header.kind == kFrameLink) {
     const auto* link = reinterpret_cast<const LinkFrame*>(at);
-    at_ = {link->segment, link->offset, link->log_sequence, link->seed, 0};
+    const LogPosition to{link->segment, link->offset, link->log_sequence, link->seed, 0};
+    if ((link->flags & kLinkCold) == 0) {
+      from = to;
+    } else {
+      from.offset += kLineBytes;
+      at_[static_cast<int>(Head::kCold)] = to;
+    }
     return true;
   }
   uint64_t bytes = sizeof(BatchHeader) + uint64_t{reinterpret_cast<const BatchHeader*>(at)->body_bytes};
   if (header.kind != kFrameBatch) {
     Record record;
-    if (!ParseRecord(at, space.segment_bytes() - at_.offset, &record)) return false;
+    if (!ParseRecord(at, space.segment_bytes() - from.offset, &record)) return false;
     bytes = record.bytes;
   }
-  at_.offset += static_cast<uint32_t>(RoundUp(bytes, kLineBytes));
+  from.offset += static_cast<uint32_t>(RoundUp(bytes, kLineBytes));
   return true;
 }
 

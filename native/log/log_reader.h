@@ -1,6 +1,6 @@
-// The reading end of the log, at recovery: verify from the checkpoint's position to the first frame that is not valid,
-// look whether anything behind it proves damage, then hand out the records. Two passes, because every segment that the
-// log took after the checkpoint must be known before the index may take any.
+// The reading end of the log, at recovery: verify from the checkpoint's positions to the first LSN that neither head
+// has, look whether anything behind it proves damage, then hand out the records. Two passes, because every segment that
+// the log took after the checkpoint must be known before the index may take any.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "format/log_format.h"
+#include "log/log_writer.h"
 #include "log/record.h"
 #include "region/space.h"
 
@@ -30,7 +31,8 @@ bool CheckFrame(const uint8_t* at, uint64_t room, uint32_t seed, uint64_t offset
 class LogReader {
  public:
   struct End {
-    LogPosition position;  // where the next frame would be
+    LogPosition position;  // of the hot head: where the next frame would be
+    LogPosition cold{kSegmentNone, 0, 0, 0, 0};
     uint64_t next_lsn = 0;
     uint64_t frames = 0;
     uint64_t records = 0;
@@ -48,14 +50,18 @@ class LogReader {
     uint64_t offset;
     uint64_t bytes;
   };
-  // Where the log went on in another segment.
+  // Where a head went on in another segment; `from` names none where the cold one began.
   struct Roll {
     LogPosition from;
     LogPosition to;
   };
 
-  LogReader(Space* space, const LogPosition& from, uint64_t next_lsn)
-      : space_(space), from_(from), next_lsn_(next_lsn) {}
+  LogReader(Space* space, const LogPosition& hot, const LogPosition& cold, uint64_t next_lsn)
+      : space_(space), from_{hot, cold}, next_lsn_(next_lsn) {
+    end_.position = hot;
+    end_.cold = cold;
+    end_.next_lsn = next_lsn;
+  }
 
   // First pass. Takes the segments that the log leads to out of the free ones. kCorrupt: a valid LINK leads to a
   // segment that holds something else; damaged_offset() names it.
@@ -98,14 +104,15 @@ class LogReader {
   // Steps through the verified frames again, by their headers.
   class Walk {
    public:
-    explicit Walk(const LogReader& reader) : reader_(reader), at_(reader.from_), left_(reader.end_.frames) {}
+    explicit Walk(const LogReader& reader) : reader_(reader), at_{reader.from_[0], reader.from_[1]} {}
     bool Next(Frame* frame);
     uint64_t offset() const { return offset_; }
 
    private:
     const LogReader& reader_;
-    LogPosition at_;
-    uint64_t left_;
+    LogPosition at_[2];
+    size_t run_ = 0;
+    uint64_t in_run_ = 0;
     uint64_t offset_ = 0;
   };
 
@@ -136,13 +143,22 @@ class LogReader {
   const LinkFrame* LinkAt(const LogPosition& at) const {
     return space_->At<const LinkFrame>(space_->SegmentOffset(at.segment) + at.offset);
   }
-  bool FrameAt(const LogPosition& at, Frame* frame) const;
+  bool FrameAt(const LogPosition& at, uint64_t lsn, Frame* frame) const;
+  bool Follow(LogPosition* at, const Frame& frame);
+  Later LookPast(LogPosition at) const;
   void Extend(const LogPosition& at, uint32_t bytes);
   bool FindLater(uint32_t segment, uint32_t from, uint32_t seed, Later* later) const;
 
   Space* space_;
-  LogPosition from_;
+  // So many frames of one head, then of the other: what the second pass goes by, since what lies at the other one's
+  // position may be anything.
+  struct Run {
+    Head head;
+    uint64_t frames;
+  };
+  LogPosition from_[2];  // hot, cold
   uint64_t next_lsn_;
+  std::vector<Run> runs_;
   End end_;
   uint64_t damaged_offset_ = 0;
   std::vector<Extent> extents_;

@@ -32,7 +32,7 @@ uint32_t LogWriter::NewSeed() {
 }
 
 void LogWriter::Resume(const LogPosition& position, uint64_t next_lsn, uint64_t next_log_sequence, uint64_t lsn_jump) {
-  position_ = position;
+  At(Head::kHot).position = position;
   next_lsn_ = next_lsn;
   stable_lsn_ = next_lsn - 1;
   next_log_sequence_ = std::max(next_log_sequence, position.log_sequence + 1);
@@ -44,28 +44,45 @@ bool LogWriter::Begin(uint64_t next_lsn, uint64_t next_log_sequence) {
   next_lsn_ = next_lsn;
   stable_lsn_ = next_lsn - 1;
   next_log_sequence_ = next_log_sequence;
-  if (!PrepareSuccessor(Reserve::kIndex)) return false;
-  position_ = {successor_.segment, kLogFirstFrame, successor_.log_sequence, successor_.seed, 0};
-  successor_ = {};
-  PrepareSuccessor(Reserve::kPut);
+  End& hot = At(Head::kHot);
+  Next first;
+  if (!TakeSegment(Reserve::kIndex, &first)) return false;
+  hot.position = {first.segment, kLogFirstFrame, first.log_sequence, first.seed, 0};
+  PrepareSuccessor(&hot, Reserve::kPut);
   return true;
 }
 
-// Takes a free segment for the time when the current one is full, writes its header, and announces it in the current
-// one. Both are durable with the next drain, which is before any frame in the current segment that is written later is
-// acknowledged.
-bool LogWriter::PrepareSuccessor(Reserve who) {
+// A free segment, with its header written.
+bool LogWriter::TakeSegment(Reserve who, Next* next) {
   uint32_t segment = space_->Allocate(SegmentType::kLog, who);
   if (segment == kSegmentNone) return false;
-  const Next next{segment, NewSeed(), next_log_sequence_++};
+  *next = {segment, NewSeed(), next_log_sequence_++};
   Segment& s = space_->segment(segment);
-  s.check = next.seed;
-  s.sequence = next.log_sequence;
-  // Known only when both are written: a SIGBUS may end either.
-  WriteHeader(next);
-  if (begun()) Announce(position_, next);
-  successor_ = next;
+  s.check = next->seed;
+  s.sequence = next->log_sequence;
+  WriteHeader(*next);
   return true;
+}
+
+// Takes a free segment for the time when the current one is full, and announces it in the current one. Durable with the
+// next drain, which is before any frame in the current segment that is written later is acknowledged.
+bool LogWriter::PrepareSuccessor(End* end, Reserve who) {
+  Next next;
+  if (!TakeSegment(who, &next)) return false;
+  // Known only when both are written: a SIGBUS may end either.
+  Announce(end->position, next);
+  end->successor = next;
+  return true;
+}
+
+Status LogWriter::BeginCold(Reserve who) {
+  End& hot = At(Head::kHot);
+  const uint64_t line = kLineBytes;
+  if (Status status = Ensure(Head::kHot, &line, 1, who); status != Status::kOk) return status;
+  Next first;
+  if (!TakeSegment(who, &first) || (!Fits(hot, kLineBytes) && !Roll(&hot))) return Status::kFull;
+  WriteLink(&hot, kLinkCold, Site::kLink, next_lsn_ + 1, first, kLogFirstFrame);
+  return Status::kOk;
 }
 
 void LogWriter::Announce(const LogPosition& in, const Next& next) {
@@ -81,7 +98,7 @@ void LogWriter::Announce(const LogPosition& in, const Next& next) {
 void LogWriter::Reannounce(const LogPosition& from, const LogPosition& to) {
   const Next next{to.segment, to.seed, to.log_sequence};
   WriteHeader(next);
-  Announce(from, next);
+  if (from.segment != kSegmentNone) Announce(from, next);
 }
 
 void LogWriter::WriteHeader(const Next& next) {
@@ -94,8 +111,9 @@ void LogWriter::WriteHeader(const Next& next) {
   persister_->Copy(space_->base() + space_->SegmentOffset(next.segment), &header, kLineBytes, Site::kSegmentHeader);
 }
 
-// A line at the current position that leads to `offset` of `to`.
-void LogWriter::WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Next& to, uint32_t offset) {
+// A line at the current position that leads to `offset` of `to`: this head, or with kLinkCold the cold one.
+void LogWriter::WriteLink(End* end, uint8_t flags, Site site, uint64_t next_lsn, const Next& to, uint32_t offset) {
+  LogPosition& at = end->position;
   LinkFrame link{};
   link.kind = kFrameLink;
   link.flags = flags;
@@ -106,24 +124,29 @@ void LogWriter::WriteLink(uint8_t flags, Site site, uint64_t next_lsn, const Nex
   link.log_sequence = to.log_sequence;
   link.offset = offset;
   link.seed = to.seed;
-  SealLine(&link, PlaceSeed(position_.seed, position_.offset));
-  persister_->Copy(space_->base() + space_->SegmentOffset(position_.segment) + position_.offset, &link, kLineBytes,
-                   site);
+  SealLine(&link, PlaceSeed(at.seed, at.offset));
+  persister_->Copy(space_->base() + space_->SegmentOffset(at.segment) + at.offset, &link, kLineBytes, site);
   ++frames_appended_;
-  bytes_appended_ += kLineBytes;
+  end->bytes += kLineBytes;
   next_lsn_ = next_lsn;
-  if (to.segment != position_.segment) filled_.push_back(position_.segment);
-  position_ = {to.segment, offset, to.log_sequence, to.seed, 0};
+  const LogPosition there{to.segment, offset, to.log_sequence, to.seed, 0};
+  if ((flags & kLinkCold) != 0) {
+    at.offset += kLineBytes;
+    At(Head::kCold).position = there;
+    return;
+  }
+  if (to.segment != at.segment) filled_.push_back(at.segment);
+  at = there;
 }
 
-// To the successor. False, with nothing written, if there is none. Prepares the one after it if there is room; if not,
-// the next Ensure says so.
-bool LogWriter::Roll() {
-  if (successor_.segment == kSegmentNone && !PrepareSuccessor(Reserve::kIndex)) return false;
-  Next next = successor_;
-  successor_ = {};
-  WriteLink(0, Site::kLink, next_lsn_ + 1, next, kLogFirstFrame);
-  PrepareSuccessor(Reserve::kIndex);
+// To the successor. False, with nothing written, if there is none. The hot head prepares the one after it if there is
+// room; if not, the next Ensure says so. The cold one does not hold a segment before it needs it.
+bool LogWriter::Roll(End* end) {
+  if (end->successor.segment == kSegmentNone && !PrepareSuccessor(end, Reserve::kIndex)) return false;
+  const Next next = end->successor;
+  end->successor = {};
+  WriteLink(end, 0, Site::kLink, next_lsn_ + 1, next, kLogFirstFrame);
+  if (end == &At(Head::kHot)) PrepareSuccessor(end, Reserve::kIndex);
   return true;
 }
 
@@ -136,25 +159,27 @@ void LogWriter::SkipSession() {
 
 Status LogWriter::BeginSession(Reserve who) {
   // What the last session announced may be in use otherwise by now, or hold what was in flight: announce anew.
-  if (!PrepareSuccessor(who)) return Status::kFull;
-  Next current{position_.segment, position_.seed, position_.log_sequence};
+  End& hot = At(Head::kHot);
+  if (!PrepareSuccessor(&hot, who)) return Status::kFull;
+  const LogPosition& at = hot.position;
+  Next current{at.segment, at.seed, at.log_sequence};
   uint64_t next_lsn = next_lsn_ + 1 + lsn_jump_;
   // What lies here may be a frame torn in words that this line, torn as well, would complete: they have the LSN in
   // common. So first the word that holds the checksum alone, for good; then no frame that was here can become valid.
   if (lsn_jump_ != 0) {
-    uint8_t* at = space_->base() + space_->SegmentOffset(position_.segment) + position_.offset;
+    uint8_t* to = space_->base() + space_->SegmentOffset(at.segment) + at.offset;
     uint8_t line[kLineBytes] = {};
-    memcpy(line, at, sizeof line);
+    memcpy(line, to, sizeof line);
     memset(line, 0, sizeof(uint64_t));
-    persister_->Copy(at, line, sizeof line, Site::kSession);
+    persister_->Copy(to, line, sizeof line, Site::kSession);
     if (persister_->Drain(Site::kSession) != Status::kOk) return Status::kPoisoned;
   }
-  if (position_.offset + 2 * kLineBytes <= space_->segment_bytes()) {
-    WriteLink(kLinkSession, Site::kSession, next_lsn, current, position_.offset + kLineBytes);
+  if (at.offset + 2 * kLineBytes <= space_->segment_bytes()) {
+    WriteLink(&hot, kLinkSession, Site::kSession, next_lsn, current, at.offset + kLineBytes);
   } else {
-    Next next = successor_;
-    successor_ = {};
-    WriteLink(kLinkSession, Site::kSession, next_lsn, next, kLogFirstFrame);
+    const Next next = hot.successor;
+    hot.successor = {};
+    WriteLink(&hot, kLinkSession, Site::kSession, next_lsn, next, kLogFirstFrame);
   }
   // A fence of its own (I-LOG-2): with the LINK lost and a later frame kept, the next session would reuse that frame's
   // LSN.
@@ -162,15 +187,16 @@ Status LogWriter::BeginSession(Reserve who) {
   if (status != Status::kOk) return Status::kPoisoned;
   SetStable(next_lsn_ - 1);
   session_pending_ = false;
-  if (successor_.segment == kSegmentNone && !PrepareSuccessor(who)) return Status::kFull;
+  if (hot.successor.segment == kSegmentNone && !PrepareSuccessor(&hot, who)) return Status::kFull;
   return Status::kOk;
 }
 
-Status LogWriter::Ensure(const uint64_t* frame_bytes, size_t count, Reserve who) {
-  if (count == 1 && Fits(*frame_bytes)) [[likely]]
+Status LogWriter::Ensure(Head head, const uint64_t* frame_bytes, size_t count, Reserve who) {
+  End& end = At(head);
+  if (count == 1 && Fits(end, *frame_bytes)) [[likely]]
     return Status::kOk;
   // Exactly the segments that appending them will fill: what a frame does not find room for is wasted.
-  uint64_t offset = position_.offset;
+  uint64_t offset = end.position.offset;
   uint32_t rolls = 0;
   for (size_t i = 0; i < count; ++i) {
     if (offset + frame_bytes[i] + kLineBytes > space_->segment_bytes()) {
@@ -180,21 +206,22 @@ Status LogWriter::Ensure(const uint64_t* frame_bytes, size_t count, Reserve who)
     offset += frame_bytes[i];
   }
   if (rolls == 0) return Status::kOk;
-  if (successor_.segment == kSegmentNone && !PrepareSuccessor(who)) return Status::kFull;
-  // The successor is the first; each roll prepares one more. A remove does without the last of them: what it leaves
-  // behind holds removes only, and comes back.
+  if (end.successor.segment == kSegmentNone && !PrepareSuccessor(&end, who)) return Status::kFull;
+  // The successor is the first; each roll of the hot head prepares one more. A remove does without the last of them:
+  // what it leaves behind holds removes only, and comes back.
   const uint32_t more = who == Reserve::kPut ? rolls : rolls - 1;
   return more == 0 || space_->CanAllocate(who, more) ? Status::kOk : Status::kFull;
 }
 
-uint32_t LogWriter::EncodeRecord(const Change& change, uint8_t extra_flags, uint32_t window, uint8_t* to) const {
+uint32_t LogWriter::EncodeRecord(const LogPosition& position, const Change& change, uint8_t extra_flags,
+                                 uint32_t window, uint8_t* to) const {
   RecordHeader header{};
   header.kind = change.kind;
   header.flags = static_cast<uint8_t>(change.flags | extra_flags | (change.tree != kTreeUser ? kRecordTree : 0));
   header.key_bytes = static_cast<uint16_t>(change.key.size);
   header.value_bytes = static_cast<uint32_t>(change.value.size);
   header.window = window;
-  header.lsn = next_lsn_;
+  header.lsn = (change.flags & kRecordMoved) != 0 ? change.version : next_lsn_;
   uint8_t* at = to;
   memcpy(at, &header, sizeof header);
   at += sizeof header;
@@ -212,30 +239,31 @@ uint32_t LogWriter::EncodeRecord(const Change& change, uint8_t extra_flags, uint
   if (change.value.size != 0) memcpy(at, change.value.data, change.value.size);
   at += change.value.size;
   auto bytes = static_cast<uint32_t>(at - to);
-  uint32_t crc = RecordCrc(to, bytes, PlaceSeed(position_.seed, position_.offset + (to - scratch_.get())));
+  uint32_t crc = RecordCrc(to, bytes, PlaceSeed(position.seed, position.offset + (to - scratch_.get())));
   memcpy(to, &crc, sizeof crc);
   return bytes;
 }
 
-// Copies the frame in scratch to the log's end, its last line padded with zeros.
-uint64_t LogWriter::Emit(uint64_t bytes) {
+// Copies the frame in scratch to the end of a head, its last line padded with zeros.
+uint64_t LogWriter::Emit(End* end, uint64_t bytes) {
   uint64_t padded = RoundUp(bytes, kLineBytes);
   memset(scratch_.get() + bytes, 0, padded - bytes);
-  uint64_t offset = space_->SegmentOffset(position_.segment) + position_.offset;
+  uint64_t offset = space_->SegmentOffset(end->position.segment) + end->position.offset;
   persister_->Copy(space_->base() + offset, scratch_.get(), padded, Site::kFrame);
-  position_.offset += static_cast<uint32_t>(padded);
+  end->position.offset += static_cast<uint32_t>(padded);
+  end->bytes += padded;
   ++next_lsn_;
   ++frames_appended_;
-  bytes_appended_ += padded;
   return offset;
 }
 
-uint64_t LogWriter::Append(const Change& change) {
+uint64_t LogWriter::Append(const Change& change, Head head) {
+  End& end = At(head);
   uint32_t bytes = RecordBytes(change);
-  if (!Fits(RoundUp(bytes, kLineBytes)) && !Roll()) [[unlikely]]
+  if (!Fits(end, RoundUp(bytes, kLineBytes)) && !Roll(&end)) [[unlikely]]
     return kNoOffset;
-  EncodeRecord(change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.get());
-  return Emit(bytes);
+  EncodeRecord(end.position, change, 0, static_cast<uint32_t>(next_lsn_ - stable_lsn_), scratch_.get());
+  return Emit(&end, bytes);
 }
 
 uint64_t LogWriter::BatchBytes(const Change* changes, uint32_t count) {
@@ -246,10 +274,12 @@ uint64_t LogWriter::BatchBytes(const Change* changes, uint32_t count) {
   return bytes;
 }
 
-bool LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets) {
+bool LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, uint64_t* offsets, Head head) {
+  End& end = At(head);
   uint64_t bytes = BatchBytes(changes, count);
-  if (!Fits(RoundUp(bytes, kLineBytes)) && !Roll()) return false;
-  uint64_t base = space_->SegmentOffset(position_.segment) + position_.offset;
+  if (!Fits(end, RoundUp(bytes, kLineBytes)) && !Roll(&end)) return false;
+  const LogPosition& position = end.position;
+  uint64_t base = space_->SegmentOffset(position.segment) + position.offset;
   BatchHeader header{};
   header.kind = kFrameBatch;
   header.flags = more ? kBatchMore : 0;
@@ -257,12 +287,12 @@ bool LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, ui
   header.window = static_cast<uint32_t>(next_lsn_ - stable_lsn_);
   header.lsn = next_lsn_;
   header.record_count = count;
-  uint32_t crc = Crc32c(PlaceSeed(position_.seed, position_.offset), reinterpret_cast<const uint8_t*>(&header) + 4,
+  uint32_t crc = Crc32c(PlaceSeed(position.seed, position.offset), reinterpret_cast<const uint8_t*>(&header) + 4,
                         sizeof header - 4);
   uint8_t* at = scratch_.get() + sizeof header;
   for (uint32_t i = 0; i < count; ++i) {
     offsets[i] = base + static_cast<uint64_t>(at - scratch_.get());
-    uint32_t record_bytes = EncodeRecord(changes[i], kRecordInBatch, 0, at);
+    uint32_t record_bytes = EncodeRecord(position, changes[i], kRecordInBatch, 0, at);
     crc = Crc32c(crc, at, sizeof(uint32_t));
     uint64_t padded = RoundUp(record_bytes, kRecordAlign);
     memset(at + record_bytes, 0, padded - record_bytes);
@@ -270,7 +300,7 @@ bool LogWriter::AppendBatch(const Change* changes, uint32_t count, bool more, ui
   }
   header.crc = crc;
   memcpy(scratch_.get(), &header, sizeof header);
-  Emit(bytes);
+  Emit(&end, bytes);
   return true;
 }
 

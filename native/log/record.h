@@ -50,6 +50,7 @@ inline bool ParseRecord(const uint8_t* at, uint64_t room, Record* out) {
   memcpy(&h, at, sizeof h);
   if (h.kind < kRecordPut || h.kind > kRecordChunk || (h.flags & ~kRecordFlagsKnown) != 0) return false;
   if ((h.flags & kRecordExpires) != 0 && h.kind != kRecordPut) return false;
+  if ((h.flags & kRecordMoved) != 0 && (h.flags & kRecordInBatch) == 0) return false;
   const uint32_t ext = ExtBytes(h.flags);
   uint64_t bytes = sizeof(RecordHeader) + ext + uint64_t{h.key_bytes} + uint64_t{h.value_bytes};
   if (bytes > room || h.key_bytes == 0 || h.key_bytes > kKeyBytesMax) return false;

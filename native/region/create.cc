@@ -179,7 +179,7 @@ class Maker {
     superblock.uuid[6] = static_cast<uint8_t>((superblock.uuid[6] & 0x0f) | 0x40);  // version 4
     superblock.uuid[8] = static_cast<uint8_t>((superblock.uuid[8] & 0x3f) | 0x80);  // variant 1
     memcpy(uuid_, superblock.uuid, sizeof uuid_);
-    superblock.features_incompat = kFeatureExpiry;
+    superblock.features_incompat = kFeatureExpiry | kFeatureCleaning;
     superblock.sequence = 1;
     superblock.created_unix_ms = UnixMillis();
     superblock.region_bytes = geometry_.region_bytes;

@@ -15,10 +15,20 @@ void Space::Restore(uint32_t index, const Segment& state) {
 }
 
 uint32_t Space::reserve(Reserve who) const {
-  // A put leaves a tenth, 3 segments at least and 64 at most: room for removes, which need one for leaves, one for
-  // inner nodes and one for the log at worst, before any comes back, and for the node copies that a checkpoint has not
-  // given back yet.
-  return who == Reserve::kPut ? std::clamp<uint32_t>(count() / 10, 3, 64) : 0;
+  // Removes need one for leaves, one for inner nodes and one for the log at worst, before any comes back.
+  constexpr uint32_t kForRemoves = 3;
+  // A put leaves a tenth, 64 at most: for these, for the cleaner's copies, and for those of nodes that a checkpoint has
+  // not given back yet. The smallest stores have no room to clean a full one.
+  constexpr uint32_t kForCleaning = 2, kCleanable = 13, kMost = 64;
+  const uint32_t least = kForRemoves + (count() >= kCleanable ? kForCleaning : 0);
+  switch (who) {
+    case Reserve::kPut:
+      return std::clamp<uint32_t>(count() / 10, least, kMost);
+    case Reserve::kClean:
+      return kForRemoves;
+    default:
+      return 0;
+  }
 }
 
 uint32_t Space::Allocate(SegmentType type, Reserve who) {
@@ -39,6 +49,7 @@ bool Space::Adopt(uint32_t index, SegmentType type) {
   s.live = 0;
   s.check = 0;
   s.sequence = 0;
+  s.birth = epoch_;
   --free_count_;
   MarkDirty(index);
   return true;
@@ -48,6 +59,7 @@ void Space::Retire(uint32_t index) {
   Segment& s = segments_[index];
   s.type = SegmentType::kFree;
   s.retired = true;
+  ++retired_count_;
   s.live = 0;
   s.flags = 0;
   MarkDirty(index);  // `check` stays: a snapshot may still read records here
@@ -55,6 +67,7 @@ void Space::Retire(uint32_t index) {
 
 void Space::Release(uint32_t index) {
   segments_[index].retired = false;
+  --retired_count_;
   ++free_count_;
 }
 

@@ -20,11 +20,12 @@ struct Segment {
   uint32_t live = 0;      // LOG: bytes; LEAF, INNER: units
   uint32_t check = 0;     // LOG: frame seed; LEAF, INNER: checksum of the bitmap
   uint64_t sequence = 0;  // LOG: log sequence
+  uint64_t birth = 0;     // epoch in which it was taken into use; 0: before open
 };
 
-// Who may take the last free segments. A put leaves the reserve to removes and to the index, so that a full store can
-// be emptied, and what was committed to the log can always be applied.
-enum class Reserve : uint8_t { kPut, kRemove, kIndex };
+// Who may take the last free segments. A put leaves a reserve to the cleaner, both leave one to removes and to the
+// index, so that a full store can be cleaned and emptied, and what was committed to the log can always be applied.
+enum class Reserve : uint8_t { kPut, kClean, kRemove, kIndex };
 
 class Space {
  public:
@@ -52,6 +53,10 @@ class Space {
 
   // Free segments that may be used now.
   uint32_t free_count() const { return free_count_; }
+  // Those that will be free once no pinned state refers to them.
+  uint32_t retired_count() const { return retired_count_; }
+  // Segments taken into use from now on are born in this epoch.
+  void set_epoch(uint64_t epoch) { epoch_ = epoch; }
   uint32_t reserve(Reserve who) const;
   bool CanAllocate(Reserve who, uint32_t segments = 1) const { return free_count_ >= reserve(who) + segments; }
 
@@ -74,6 +79,8 @@ class Space {
   uint32_t shift_;
   uint32_t store_seed_;
   uint32_t free_count_ = 0;
+  uint32_t retired_count_ = 0;
+  uint64_t epoch_ = 0;
   uint32_t cursor_ = 0;  // next-fit
   std::vector<Segment> segments_;
   std::vector<uint32_t> dirty_;

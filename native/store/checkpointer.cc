@@ -10,6 +10,7 @@ namespace {
 
 // Without writes for this long, what is in the log's tail is checkpointed, so that the next open has nothing to replay.
 constexpr auto kIdle = std::chrono::milliseconds(1000);
+constexpr uint64_t kScarce = 8;  // times as many checkpoints
 
 }  // namespace
 
@@ -52,7 +53,7 @@ void Store::Freeze(uint32_t slot_flags) {
   slot.epoch = epoch;
   slot.lsn = log_->last_lsn();
   slot.hot = log_->position();
-  slot.cold = {kSegmentNone, 0, 0, 0, 0};
+  slot.cold = log_->position(Head::kCold);
   for (uint32_t t = 0; t < kTreeCount; ++t) slot.roots[t] = {trees_[t].root().ref, trees_[t].root().count, 0};
   for (uint32_t i = 0; i < space_->count(); ++i) {
     if (space_->segment(i).type == SegmentType::kLog) slot.live_bytes += space_->segment(i).live;
@@ -74,7 +75,9 @@ void Store::Freeze(uint32_t slot_flags) {
 // After a change: starts a checkpoint when the log's tail is long enough, and holds the writer back when the one before
 // has not finished by the time the tail is twice that: it bounds what the next open replays.
 void Store::MaybeFreeze(Guard& guard) {
-  const uint64_t limit = plan_.header.checkpoint_bytes;
+  uint64_t limit = plan_.header.checkpoint_bytes;
+  // Sooner, where what was emptied is needed.
+  if (space_->retired_count() != 0 && space_->free_count() < pay_level_ && snapshots_.empty()) limit /= kScarce;
   uint64_t tail = log_->bytes_appended() - log_bytes_at_freeze_;
   if (tail < limit) [[likely]]
     return;

@@ -9,8 +9,8 @@
 namespace sealog {
 namespace {
 
-constexpr uint32_t kWindowSlack = 8192;  // frames that one change may add before the window is looked at again
 constexpr int kRelievingCheckpoints = 3;
+constexpr int kReliefs = 3;
 
 }  // namespace
 
@@ -34,26 +34,26 @@ Status Store::Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& att
     }
     phase_ = Phase::kLooking;
     if (status != Status::kFull) break;
-    // Bounded, since an attempt may use up what comes back: pieces of values that do not all fit.
-    if (relieved++ < kRelievingCheckpoints && Relieve(guard)) continue;
+    // Bounded, since an attempt may use up what comes back: pieces of values that do not all fit. Each time for more.
+    if (relieved++ < kReliefs && Relieve(guard, 1u << (2 * relieved - 2))) continue;
     // The reserve is for what nothing else gives room to.
     if (who == last) break;
     who = last;
   }
   RetireEmptied();
-  if (status == Status::kOk) MaybeFreeze(guard);
+  if (status == Status::kOk) AfterWrite(guard);
   return status;
 }
 
 // Room for `changes` in the index and for the frames in the log, so that nothing fails for lack of space once a frame
 // is written.
 Status Store::Ensure(uint32_t changes, uint32_t puts, const Tree& tree, const uint64_t* frame_bytes, size_t frames,
-                     Reserve who) {
+                     Reserve who, Head head) {
   if (!pool_->Ensure(tree.LeavesFor(changes, puts), tree.InnersFor(changes, puts), who)) return Status::kFull;
-  return EnsureLog(frame_bytes, frames, who);
+  return EnsureLog(frame_bytes, frames, who, head);
 }
 
-Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who) {
+Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who, Head head) {
   if (log_->session_pending()) [[unlikely]] {
     Status status = log_->BeginSession(who);
     if (status == Status::kPoisoned) return Poison(Status::kIo, persister_.failure());
@@ -64,7 +64,7 @@ Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who)
     }
     if (status != Status::kOk) return status;
   }
-  return log_->Ensure(frame_bytes, frames, who);
+  return log_->Ensure(head, frame_bytes, frames, who);
 }
 
 // What a fence does not do in the os domain: puts what was written so far on the device.
@@ -74,19 +74,31 @@ Status Store::SyncInOsDomain() {
   return failure.ok() ? Status::kOk : Poison(Status::kIo, failure);
 }
 
-// The store is full. Three checkpoints give back all that can come back: the first retires log segments in which
-// nothing is live, the second passes what was retired, the third frees node segments that this has emptied. False if
-// nothing comes; then again at once until something has changed: snapshots may hold it.
-bool Store::Relieve(Guard& guard) {
+// Three checkpoints give back all that can come back: the first retires log segments in which nothing is live, the
+// second passes what was retired, the third frees node segments that this has emptied. False if no segment comes.
+bool Store::CheckpointsForRoom(Guard& guard) {
   const Pins& pins = pool_->pins();
-  if (!dirty_ && pool_->epoch() == futile_epoch_ && pins.waiting() == futile_waiting_) return false;
+  const uint32_t free = space_->free_count();
   for (int i = 0; i < kRelievingCheckpoints; ++i) {
-    const uint64_t waiting = pins.waiting();
-    const uint32_t free = space_->free_count();
     dirty_ = true;
     if (CheckpointLocked(guard, 0) != Status::kOk) return false;
-    if (pins.waiting() < waiting || space_->free_count() > free) return true;
+    if (space_->retired_count() == 0 && pins.waiting() == 0) break;
   }
+  return space_->free_count() > free;
+}
+
+// The store is full: checkpoints, and then cleaning, make room. False if there is nothing to be had; then again at once
+// until something has changed: snapshots may hold it.
+bool Store::Relieve(Guard& guard, uint32_t segments) {
+  const Pins& pins = pool_->pins();
+  if (!dirty_ && pool_->epoch() == futile_epoch_ && pins.waiting() == futile_waiting_) return false;
+  const uint32_t free = space_->free_count();
+  const uint64_t waiting = pins.waiting();
+  CheckpointsForRoom(guard);
+  if (leisure_level_ != 0 && space_->free_count() < free + segments && CleanForRoom(guard, segments))
+    CheckpointsForRoom(guard);
+  if (poison_status_ != Status::kOk) return false;
+  if (space_->free_count() > free || pins.waiting() < waiting) return true;
   futile_epoch_ = pool_->epoch();
   futile_waiting_ = pins.waiting();
   return false;
@@ -333,14 +345,14 @@ Status Store::BatchAttempted(Guard& guard, bool deferred, Reserve last, uint64_t
     work.extents.clear();
     work.groups.clear();
     if (Status s = prepare(&work); s != Status::kOk) return s;
-    if (!work.changes.empty()) return LogAndIndex(&work, deferred, who, version);
+    if (!work.changes.empty()) return LogAndIndex(&work, deferred, who, Head::kHot, version);
     // Nothing is there, perhaps only by a change that is not durable yet; this one promises that it is.
     return deferred ? Status::kOk : DrainLog();
   });
 }
 
 // The changes as one BATCH frame, or as several if they do not fit a segment; drained unless deferred, then indexed.
-Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, uint64_t* version) {
+Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head, uint64_t* version) {
   std::vector<Change>& changes = work->changes;
   const auto count = static_cast<uint32_t>(changes.size());
   uint32_t puts = 0;
@@ -351,7 +363,8 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, uint64_t*
       damaged_offset_ = tree.damaged_offset();
       return s;
     }
-    puts += change.kind == kRecordPut;
+    // What is moved has its place.
+    puts += change.kind == kRecordPut && (change.flags & kRecordMoved) == 0;
     if (tree.height() > tallest->height()) tallest = &tree;
   }
   work->extents.reserve(count);
@@ -373,7 +386,7 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, uint64_t*
     in_frame += bytes;
     frame_bytes_.back() = RoundUp(in_frame, kLineBytes);
   }
-  if (Status s = Ensure(count, puts, *tallest, frame_bytes_.data(), frame_bytes_.size(), who); s != Status::kOk)
+  if (Status s = Ensure(count, puts, *tallest, frame_bytes_.data(), frame_bytes_.size(), who, head); s != Status::kOk)
     return s;
 
   phase_ = Phase::kLogging;
@@ -381,7 +394,7 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, uint64_t*
   uint32_t first = 0;
   for (size_t g = 0; g < work->groups.size(); ++g) {
     const bool more = g + 1 < work->groups.size();
-    if (!log_->AppendBatch(&changes[first], work->groups[g], more, &work->offsets[first])) return OutOfLog();
+    if (!log_->AppendBatch(&changes[first], work->groups[g], more, &work->offsets[first], head)) return OutOfLog();
     first += work->groups[g];
   }
   if (!deferred) {

@@ -42,17 +42,19 @@ Failure ParsePlan(const void* data, size_t bytes, uint64_t region_bytes, Plan* o
       return Refuse("a segment's table entry makes no sense", kSegmentTableOffset + uint64_t{i} * kSegmentEntryBytes);
     }
   }
-  if (h.hot.segment != kSegmentNone) {
-    if (h.hot.segment >= h.segment_count || h.hot.offset < kLogFirstFrame || h.hot.offset % kLineBytes != 0 ||
-        h.hot.offset > segment_bytes - kLineBytes) {
+  for (const LogPosition& at : {h.hot, h.cold}) {
+    if (at.segment == kSegmentNone) continue;
+    if (at.segment >= h.segment_count || at.offset < kLogFirstFrame || at.offset % kLineBytes != 0 ||
+        at.offset > segment_bytes - kLineBytes) {
       return Refuse("the log position is outside of the region");
     }
-    const PlanSegment& s = out->segments[h.hot.segment];
-    if (s.type != static_cast<uint8_t>(SegmentType::kLog) || s.sequence != h.hot.log_sequence ||
-        s.check != h.hot.seed) {
-      return Refuse("the log position is not in a log segment", uint64_t{h.hot.segment} << h.segment_bytes_log2);
+    const PlanSegment& s = out->segments[at.segment];
+    if (s.type != static_cast<uint8_t>(SegmentType::kLog) || s.sequence != at.log_sequence || s.check != at.seed) {
+      return Refuse("the log position is not in a log segment", uint64_t{at.segment} << h.segment_bytes_log2);
     }
   }
+  if (h.cold.segment != kSegmentNone && (h.hot.segment == kSegmentNone || h.hot.segment == h.cold.segment))
+    return Refuse("the log's heads are in one segment");
   return {};
 }
 

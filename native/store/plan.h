@@ -12,6 +12,7 @@ namespace sealog {
 
 inline constexpr uint32_t kPlanVersion = 1;
 inline constexpr uint32_t kPlanReadOnly = 1;
+inline constexpr uint32_t kPlanCleaning = 2;  // the store has kFeatureCleaning
 
 struct PlanHeader {
   uint32_t version;

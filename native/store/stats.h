@@ -41,6 +41,12 @@ struct StoreStats {
   double tree_height = 0;
   double oldest_snapshot_lsn = 0;  // 0: none
   double oldest_snapshot_ms = 0;   // how long it has been there
+  double cold_bytes = 0;           // of log_bytes, the cleaner's
+  double cleaned_segments = 0;     // that the cleaner has emptied
+  double cleaned_records = 0;      // that it has moved
+  double cleaned_bytes = 0;        // of these, as they count in live_bytes
+  double retired_segments = 0;     // free with the next checkpoints, if no snapshot holds them
+  double cleanable = 0;            // 1: the store's format has cleaning
 };
 inline constexpr uint32_t kStatsCount = sizeof(StoreStats) / sizeof(double);
 

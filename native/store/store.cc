@@ -40,8 +40,10 @@ void Store::Release() {
     serving_ = false;
     stop_ = true;
     wake_.notify_all();
+    cleaner_wake_.notify_all();
   }
   thread_.Join();
+  cleaner_thread_.Join();
   populator_.Stop();
   region_.reset();
 }
@@ -77,7 +79,7 @@ Failure Store::Start(Plan plan) {
     table_check_ ^= TableTerm(half.crc);
     // With nothing live in it a segment is free, whatever it was: a session that was cut off may have reused it
     // already.
-    bool empty = s.live == 0 && s.type != SegmentType::kMeta && i != h.hot.segment;
+    bool empty = s.live == 0 && s.type != SegmentType::kMeta && i != h.hot.segment && i != h.cold.segment;
     if (empty) s.type = SegmentType::kFree;
     space_->Restore(i, s);
     // A half that a cut-off checkpoint left would be taken for current once the epoch has passed it.
@@ -85,6 +87,8 @@ Failure Store::Start(Plan plan) {
   }
   pool_ = std::make_unique<NodePool>(space_.get(), seeds[0]);
   log_ = std::make_unique<LogWriter>(space_.get(), &persister_, seeds[1]);
+  cleaner_ = Cleaner(space_.get(), log_.get());
+  SetLevels();
   if (!pool_->ready() || !log_->ready()) return {Status::kNoMemory, 0, "", 0, "no memory for the store's tables"};
   for (uint32_t i = 0; i < h.segment_count; ++i) {
     SegmentType type = space_->segment(i).type;
@@ -114,10 +118,9 @@ Store::ReplayResult Store::Replay() {
     return result;
   }
   const PlanHeader& h = plan_.header;
-  reader_ = std::make_unique<LogReader>(space_.get(), h.hot, h.lsn + 1);
+  reader_ = std::make_unique<LogReader>(space_.get(), h.hot, h.cold, h.lsn + 1);
   if (h.hot.segment == kSegmentNone) {
-    result.end.position = h.hot;
-    result.end.next_lsn = h.lsn + 1;
+    result.end = reader_->end();
     return result;
   }
   Status status = Status::kMedia;
@@ -149,6 +152,8 @@ Status Store::Applied(const Record& record, uint64_t offset) {
     damaged_offset_ = tree.damaged_offset();
     return status;
   }
+  // What was moved: to where the entry is that it was copied from, and nothing else.
+  if ((record.flags & kRecordMoved) != 0 && (!place.found || place.record.lsn != record.lsn)) return Status::kOk;
   return Index(&place, {record.kind, record.flags, record.tree, record.key, record.value}, offset);
 }
 
@@ -158,7 +163,7 @@ Failure Store::Serve(const ServeOptions& options) {
   // A new store has no log yet, and so nothing to replay.
   if (!reader_) {
     if (h.hot.segment != kSegmentNone) return {Status::kInvalid, 0, "", 0, "the log was not replayed"};
-    reader_ = std::make_unique<LogReader>(space_.get(), h.hot, h.lsn + 1);
+    reader_ = std::make_unique<LogReader>(space_.get(), h.hot, h.cold, h.lsn + 1);
   }
   const LogReader::End end = reader_->end();
   if (region_->read_only()) {
@@ -200,6 +205,10 @@ Failure Store::Serve(const ServeOptions& options) {
     return {status, persister_.failure().error_number, persister_.failure().syscall, 0,
             "recovery could not make the log's tail durable"};
   if (Failure failure = thread_.Start("sealog-ckpt", [this] { CheckpointThread(); }); !failure.ok()) return failure;
+  if (leisure_level_ != 0) {
+    Failure failure = cleaner_thread_.Start("sealog-clean", [this] { CleanerThread(); });
+    if (!failure.ok()) return failure;
+  }
   serving_ = true;
   if (fresh) {
     // The first log segment becomes known by a checkpoint, before anything is acknowledged.
@@ -290,10 +299,8 @@ void Store::AddLive(uint64_t offset, const Change& change, int sign) {
 // A log segment that was left behind with nothing live in it: removes only, or pieces of values that never got whole.
 void Store::RetireIfEmpty(uint32_t segment) {
   const Segment& s = space_->segment(segment);
-  if (s.type == SegmentType::kLog && s.live == 0 && segment != log_->position().segment &&
-      segment != log_->successor()) {
-    pool_->RetireSegment(segment);
-  }
+  if (s.type != SegmentType::kLog || s.live != 0 || log_->Uses(segment)) return;
+  pool_->RetireSegment(segment, checkpoint_pins_[0] != 0 ? checkpoint_pins_[0] : checkpoint_pins_[1]);
 }
 
 void Store::RetireEmptied() {
@@ -378,6 +385,12 @@ void Store::Stats(StoreStats* out) {
   out->populated_bytes = static_cast<double>(populator_.done_bytes());
   out->populate_complete = populator_.complete() ? 1 : 0;
   ProcessFaults(&out->minor_faults, &out->major_faults);
+  out->cold_bytes = static_cast<double>(log_->bytes_appended(Head::kCold));
+  out->cleaned_segments = static_cast<double>(cleaner_.figures().emptied);
+  out->cleaned_records = static_cast<double>(cleaner_.figures().records);
+  out->cleaned_bytes = static_cast<double>(cleaner_.figures().bytes);
+  out->retired_segments = space_->retired_count();
+  out->cleanable = leisure_level_ != 0 ? 1 : 0;
   out->tree_height = trees_[kTreeUser].root().ref == 0 ? 0 : trees_[kTreeUser].height() + 1;
 }
 

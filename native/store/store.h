@@ -6,10 +6,10 @@
 // Opening goes in steps, because TypeScript decides between them: Start (with its plan), Replay, Serve.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -21,8 +21,10 @@
 #include "platform/thread.h"
 #include "region/region.h"
 #include "store/checkpoint.h"
+#include "store/cleaner.h"
 #include "store/plan.h"
 #include "store/stats.h"
+#include "store/writer_lock.h"
 
 namespace sealog {
 
@@ -157,6 +159,9 @@ class Store {
   Status SyncCommit();
   // A durable checkpoint of everything so far.
   Status Checkpoint();
+  // Moves what is alive out of every log segment in which something is dead; for a thread of its own. kAborted: `stop`
+  // was set. kUnsupported: the store was made before cleaning. `*moved_bytes` tells how far it has come.
+  Status Compact(const std::atomic<bool>* stop, std::atomic<uint64_t>* moved_bytes);
 
   // --- reads
   // ------------------------------------------------------------------------------------------------------------ The
@@ -187,8 +192,9 @@ class Store {
   bool needs_device_sync() const { return persister_.drain_kind() == DrainKind::kWriteThrough; }
 
  private:
+  static constexpr uint32_t kWindowSlack = 8192;  // frames that one change may add before the window is looked at again
   enum class Phase : uint8_t { kLooking, kLogging, kIndexing };
-  using Guard = std::unique_lock<std::mutex>;
+  using Guard = std::unique_lock<WriterLock>;
 
   template <class F>
   bool Shielded(F&& f) const {
@@ -214,11 +220,12 @@ class Store {
   Status Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& attempt);
   bool Undrained() const { return log_->last_lsn() != drained_lsn_; }
   Status Ensure(uint32_t changes, uint32_t puts, const Tree& tree, const uint64_t* frame_bytes, size_t frames,
-                Reserve who);
-  Status EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who);
+                Reserve who, Head head = Head::kHot);
+  Status EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who, Head head = Head::kHot);
   Status SyncInOsDomain();
   Status OutOfLog();
-  bool Relieve(Guard& guard);
+  bool Relieve(Guard& guard, uint32_t segments);
+  bool CheckpointsForRoom(Guard& guard);
   Status Outline(Change* change, std::vector<uint8_t>* extents);
   Status Index(Place* place, const Change& change, uint64_t offset);
   Status Logged(Place* place, const Change& change, bool deferred, uint64_t* version);
@@ -233,7 +240,7 @@ class Store {
   // `prepare(BatchWork*)` says what to change, at the beginning of each attempt, under the lock.
   template <class Prepare>
   Status BatchAttempted(Guard& guard, bool deferred, Reserve last, uint64_t* version, Prepare&& prepare);
-  Status LogAndIndex(BatchWork* work, bool deferred, Reserve who, uint64_t* version);
+  Status LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head, uint64_t* version);
   bool Expiring(Bytes line, Change* remove);
   Status Holds(const Check& check);
   Status Holds(const RangeCheck& check);
@@ -241,6 +248,32 @@ class Store {
   Status BoundWindow();
   Status Behind(Status status);
   Status WaitForCommit(Guard& guard);
+
+  // cleaning.cc
+  // What one hold of the lock moves: little enough not to be felt by a write that waits for it.
+  struct CleanBudget {
+    uint32_t records;
+    uint32_t bytes;
+  };
+  static const CleanBudget kPaying, kAtLeisure;
+  struct CleanSliceResult {
+    uint32_t records = 0, moved = 0, dead = 0;  // moved, bytes of these, bytes passed over
+    bool ended = false;                         // at the victim's end
+  };
+  enum class Slice : uint8_t { kDone, kNothing, kNoRoom };  // no victim; no free segment to move to
+  uint32_t Reclaimable() const;
+  void SetLevels();
+  bool NextVictim(uint32_t worthwhile);
+  bool NextInVictim(Cleaner::Cursor* at, Record* record, uint64_t* offset) const;
+  Status LiveChange(const Record& record, uint64_t offset, Change* change);
+  Status MovePiece(const Record& piece, uint64_t offset, Change change);
+  Status MoveSome(const CleanBudget& budget, CleanSliceResult* result);
+  Slice CleanSlice(Guard& guard, const CleanBudget& budget, uint32_t worthwhile, uint64_t* dead);
+  void PayForCleaning(Guard& guard);
+  void AfterWrite(Guard& guard);
+  bool CleanForRoom(Guard& guard, uint32_t segments);
+  void CleanerThread();
+  void LetOthers(Guard& guard);
 
   // checkpointer.cc
   void CheckpointThread();
@@ -270,7 +303,7 @@ class Store {
   FlushKind flush_;
   Plan plan_;
 
-  std::mutex lock_;
+  WriterLock lock_;
   Persister persister_;             // the writer's
   Persister checkpoint_persister_;  // the checkpoint thread's
   std::unique_ptr<Space> space_;
@@ -291,10 +324,27 @@ class Store {
   Failure poison_;
   uint64_t damaged_offset_ = 0;
 
+  // Cleaning.
+  struct CleaningWork {
+    BatchWork work;
+    std::vector<uint8_t> list;  // of a large value's pieces
+    uint64_t cold_bytes = 0;    // moved to the cold head's segment,
+    double cold_age = 0;        // with when they were written: bytes times log sequence
+  };
+  Cleaner cleaner_;
+  CleaningWork cleaning_;
+  Thread cleaner_thread_;
+  std::condition_variable_any cleaner_wake_;
+  bool cleaner_wanted_ = false;
+  uint32_t pay_level_ = 0, leisure_level_ = 0;  // of reclaimable segments; 0: the store's format cannot be cleaned
+  uint64_t nothing_to_clean_until_ = 0;         // log bytes
+  uint64_t owed_bytes_ = 0;                     // dead bytes that writers have still to pass over
+  uint64_t paid_at_ = 0;                        // log bytes
+
   // Checkpoints.
   Thread thread_;
-  std::condition_variable wake_;  // the thread
-  std::condition_variable done_;  // whoever waits for a checkpoint or a commit
+  std::condition_variable_any wake_;  // the thread
+  std::condition_variable_any done_;  // whoever waits for a checkpoint or a commit
   bool stop_ = false;
   bool in_flight_ = false;
   FrozenState frozen_;

@@ -35,6 +35,12 @@ export const statNames = [
   'treeHeight',
   'oldestSnapshotLsn',
   'oldestSnapshotMs',
+  'coldBytes',
+  'cleanedSegments',
+  'cleanedRecords',
+  'cleanedBytes',
+  'retiredSegments',
+  'cleanable',
 ] as const
 
 export type NativeStats = Record<(typeof statNames)[number], number>

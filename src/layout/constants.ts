@@ -36,6 +36,7 @@ export const layoutConstants = {
   kSpaceIdBytes: 4,
   kExpiryHeadBytes: 9,
   kFeatureExpiry: 1,
+  kFeatureCleaning: 2,
   kKeyBytesMax: 1984,
   kValueBytesMax: 1073741824,
   kSlotMagic: 0x544f4c53,

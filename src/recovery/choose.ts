@@ -29,7 +29,7 @@ export interface MetaChoice {
   readonly findings: readonly string[]
 }
 
-const featuresIncompatKnown = BigInt(layoutConstants.kFeatureExpiry)
+const featuresIncompatKnown = BigInt(layoutConstants.kFeatureExpiry | layoutConstants.kFeatureCleaning)
 const featuresReadOnlyKnown = 0n
 
 /**

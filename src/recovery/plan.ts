@@ -9,7 +9,7 @@ import { type MetaChoice, type Refusal, refuse } from './choose.ts'
 export const planVersion = 1
 export const planHeaderBytes = 256
 export const planEntryBytes = 32
-export const PlanFlag = { ReadOnly: 1 } as const
+export const PlanFlag = { ReadOnly: 1, Cleaning: 2 } as const
 
 export interface PlanOptions {
   readonly checkpointBytes: number
@@ -156,7 +156,8 @@ function encodePlan(
   }
 
   u32(0, planVersion)
-  u32(4, options.readOnly ? PlanFlag.ReadOnly : 0)
+  const cleaning = (superblock.featuresIncompat & BigInt(layoutConstants.kFeatureCleaning)) !== 0n
+  u32(4, (options.readOnly ? PlanFlag.ReadOnly : 0) | (cleaning ? PlanFlag.Cleaning : 0))
   buffer.set(superblock.uuid, 8)
   u32(24, superblock.segmentBytesLog2)
   u32(28, superblock.segmentCount)

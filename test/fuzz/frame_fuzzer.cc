@@ -42,7 +42,8 @@ void Run(const Input& input) {
   Space space(bytes, h.segment_bytes_log2, h.segment_count, h.uuid);
   LogPosition from = h.hot;
   uint64_t next_lsn = h.lsn + 1;
-  if ((input.header.mode & kFromStart) != 0) {
+  const bool from_start = (input.header.mode & kFromStart) != 0;
+  if (from_start) {
     const LogSegment& segment = image.log_segments[input.header.operations % image.log_segments.size()];
     from = {segment.segment, kLogFirstFrame, 1, segment.seed, 0};
     memcpy(&next_lsn, bytes + space.SegmentOffset(from.segment) + from.offset + offsetof(RecordHeader, lsn), 8);
@@ -52,11 +53,11 @@ void Run(const Input& input) {
     const PlanSegment& planned = image.plan.segments[i];
     segment.type = static_cast<SegmentType>(planned.type);
     const bool log = segment.type == SegmentType::kLog;
-    if (i != from.segment && log && (planned.live == 0 || (input.header.mode & kFromStart) != 0))
+    if (i != from.segment && (from_start || i != h.cold.segment) && log && (planned.live == 0 || from_start))
       segment.type = SegmentType::kFree;
     space.Restore(i, segment);
   }
-  LogReader reader(&space, from, next_lsn);
+  LogReader reader(&space, from, from_start ? LogPosition{kSegmentNone, 0, 0, 0, 0} : h.cold, next_lsn);
   if (reader.Verify() == Status::kOk) {
     const LogReader::End& end = reader.end();
     Promise(end.position.offset <= image.segment_bytes() - kLineBytes, "the log ends inside its segment");

@@ -137,11 +137,11 @@ class Maker {
       const PlanSegment& planned = image_.plan.segments[i];
       Segment segment;
       segment.type = static_cast<SegmentType>(planned.type);
-      if (planned.live == 0 && segment.type != SegmentType::kMeta && i != h.hot.segment)
+      if (planned.live == 0 && segment.type != SegmentType::kMeta && i != h.hot.segment && i != h.cold.segment)
         segment.type = SegmentType::kFree;
       space.Restore(i, segment);
     }
-    LogReader reader(&space, h.hot, h.lsn + 1);
+    LogReader reader(&space, h.hot, h.cold, h.lsn + 1);
     Require(reader.Verify() == Status::kOk);
     image_.end = reader.end().position;
     image_.next_lsn = reader.end().next_lsn;

@@ -89,7 +89,7 @@ class MetaTwin {
       return damaged ? Status::kCorrupt : Status::kNotAStore;
     }
     superblock_ = *newest;
-    if (newest->format_version != kFormatVersion || (newest->features_incompat & ~uint64_t{kFeatureExpiry}) != 0)
+    if (newest->format_version != kFormatVersion || (newest->features_incompat & ~uint64_t{kFeatureExpiry | kFeatureCleaning}) != 0)
       return Status::kVersion;
     if (newest->features_ro != 0 && !read_only) return Status::kVersion;
     seed_ = StoreSeed(newest->uuid);
@@ -192,6 +192,7 @@ class MetaTwin {
     PlanHeader h{};
     h.version = kPlanVersion;
     h.flags = read_only ? kPlanReadOnly : 0;
+    if ((superblock_.features_incompat & kFeatureCleaning) != 0) h.flags |= kPlanCleaning;
     memcpy(h.uuid, superblock_.uuid, sizeof h.uuid);
     h.segment_bytes_log2 = superblock_.segment_bytes_log2;
     h.segment_count = superblock_.segment_count;
