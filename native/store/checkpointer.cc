@@ -75,11 +75,11 @@ void Store::Freeze(uint32_t slot_flags) {
 // After a change: starts a checkpoint when the log's tail is long enough, and holds the writer back when the one before
 // has not finished by the time the tail is twice that: it bounds what the next open replays.
 void Store::MaybeFreeze(Guard& guard) {
-  uint64_t limit = plan_.header.checkpoint_bytes;
+  const uint64_t limit = plan_.header.checkpoint_bytes;
   // Sooner, where what was emptied is needed.
-  if (space_->retired_count() != 0 && space_->free_count() < pay_level_ && snapshots_.empty()) limit /= kScarce;
+  const bool scarce = space_->retired_count() != 0 && space_->free_count() < pay_level_ && snapshots_.empty();
   uint64_t tail = log_->bytes_appended() - log_bytes_at_freeze_;
-  if (tail < limit) [[likely]]
+  if (tail < (scarce ? limit / kScarce : limit)) [[likely]]
     return;
   if (in_flight_) {
     if (tail < 2 * limit) return;

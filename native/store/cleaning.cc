@@ -325,6 +325,15 @@ void Store::LetOthers(Guard& guard) {
   guard.lock();
 }
 
+Status Store::CleanSome(uint32_t slices) {
+  Guard guard(lock_);
+  nothing_to_clean_until_ = 0;
+  uint64_t dead = 0;
+  for (uint32_t i = 0; i < slices && CleanSlice(guard, kPaying, kWorthwhileInCompact, &dead) == Slice::kDone; ++i)
+    AfterWrite(guard);
+  return Writable();
+}
+
 // Cleans whatever has something dead in it, in slices between which others have the lock.
 Status Store::Compact(const std::atomic<bool>* stop, std::atomic<uint64_t>* moved_bytes) {
   Guard guard(lock_);

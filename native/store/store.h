@@ -31,6 +31,7 @@ namespace sealog {
 struct ServeOptions {
   bool lsn_jump = false;  // the last session did not end cleanly
   bool populate = true;
+  bool clean_behind = true;  // a thread cleans when the store gets full
 };
 
 // Where a range stands between two fills.
@@ -159,6 +160,8 @@ class Store {
   Status SyncCommit();
   // A durable checkpoint of everything so far.
   Status Checkpoint();
+  // A little cleaning now, however full the store is: up to so many looks at a segment. For tests.
+  Status CleanSome(uint32_t slices);
   // Moves what is alive out of every log segment in which something is dead; for a thread of its own. kAborted: `stop`
   // was set. kUnsupported: the store was made before cleaning. `*moved_bytes` tells how far it has come.
   Status Compact(const std::atomic<bool>* stop, std::atomic<uint64_t>* moved_bytes);

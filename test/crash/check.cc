@@ -37,9 +37,8 @@ const SegmentHalf* Anatomy::Half(uint32_t segment) const {
 }
 
 void Anatomy::WalkLog() {
-  LogPosition at = slot_->hot;
+  LogPosition heads[2] = {slot_->hot, slot_->cold};
   uint64_t lsn = slot_->lsn + 1;
-  in_log_[at.segment] = true;
   struct Roll {
     uint64_t lsn;
     LogPosition from;
@@ -47,29 +46,45 @@ void Anatomy::WalkLog() {
   };
   std::vector<Roll> rolls;
   uint64_t known = 0;  // durable, as some frame knew
+  const auto next_at = [&](const LogPosition& at, Frame* frame) {
+    if (at.segment == kSegmentNone || at.offset > segment_bytes_) return false;
+    return CheckFrame(image_ + uint64_t{at.segment} * segment_bytes_ + at.offset, segment_bytes_ - at.offset, at.seed,
+                      at.offset, frame) &&
+           frame->lsn == lsn;
+  };
+  for (const LogPosition& head : heads) {
+    if (head.segment != kSegmentNone) in_log_[head.segment] = true;
+  }
   for (Frame frame;;) {
-    const uint8_t* p = image_ + uint64_t{at.segment} * segment_bytes_ + at.offset;
-    if (at.offset > segment_bytes_ || !CheckFrame(p, segment_bytes_ - at.offset, at.seed, at.offset, &frame) ||
-        frame.lsn != lsn)
-      break;
+    LogPosition* at = next_at(heads[0], &frame) ? &heads[0] : next_at(heads[1], &frame) ? &heads[1] : nullptr;
+    if (at == nullptr) break;
     known = std::max(known, frame.lsn - frame.window);
     if (frame.kind != kFrameLink) {
-      at.offset += frame.bytes;
+      at->offset += frame.bytes;
       ++lsn;
       continue;
     }
     LinkFrame link;
-    memcpy(&link, p, sizeof link);
+    memcpy(&link, image_ + uint64_t{at->segment} * segment_bytes_ + at->offset, sizeof link);
     if (link.segment >= count_) break;
-    if (link.segment != at.segment) rolls.push_back({lsn, at, link});
-    at = {link.segment, link.offset, link.log_sequence, link.seed, 0};
+    const LogPosition to{link.segment, link.offset, link.log_sequence, link.seed, 0};
+    if ((link.flags & kLinkCold) != 0) {
+      at->offset += frame.bytes;
+      heads[1] = to;
+    } else {
+      if (link.segment != at->segment) rolls.push_back({lsn, *at, link});
+      *at = to;
+    }
     lsn = link.next_lsn;
-    in_log_[at.segment] = true;
+    in_log_[to.segment] = true;
   }
-  // The next one: frames in flight may lie there already, and they are looked at.
+  // The next ones: frames in flight may lie there already, and they are looked at.
   LogSuccessor next;
-  memcpy(&next, image_ + uint64_t{at.segment} * segment_bytes_ + kLineBytes, sizeof next);
-  if (MetaCrc(next, at.seed) == next.crc && next.segment < count_) in_log_[next.segment] = true;
+  for (const LogPosition& head : heads) {
+    if (head.segment == kSegmentNone) continue;
+    memcpy(&next, image_ + uint64_t{head.segment} * segment_bytes_ + kLineBytes, sizeof next);
+    if (MetaCrc(next, head.seed) == next.crc && next.segment < count_) in_log_[next.segment] = true;
+  }
   for (const Roll& roll : rolls) {
     if (roll.lsn > known) continue;
     memcpy(&next, image_ + uint64_t{roll.from.segment} * segment_bytes_ + kLineBytes, sizeof next);
@@ -186,7 +201,7 @@ std::string Recover(Bench* bench, const Shape& shape, const Bounds& bounds, bool
                     std::unique_ptr<Store>* store, size_t* state) {
   RegionOptions options;
   options.read_only = read_only;
-  OpenResult result = OpenStore(bench->path(), options, shape.flush, shape.checkpoint_bytes);
+  OpenResult result = OpenStore(bench->path(), options, shape.flush, shape.checkpoint_bytes, false, false);
   if (!result.failure.ok()) {
     return "open refused: " + result.failure.detail + " at " + std::to_string(result.failure.offset);
   }

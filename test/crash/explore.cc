@@ -51,6 +51,8 @@ void Reached::Add(const Trace& trace, const History& history) {
   done.swept += d.swept;
   done.outdated += d.outdated;
   done.spaces += d.spaces;
+  done.moved += d.moved;
+  done.cleaned += d.cleaned;
   std::unordered_set<uint64_t> headers, nodes;
   bool checkpointing = false, writing = false;
   for (const Event& e : trace.events) {
@@ -68,7 +70,10 @@ void Reached::Add(const Trace& trace, const History& history) {
     writing = writing || (checkpointing && e.owner % 2 == 0);
     checkpointing = checkpointing || e.owner % 2 == 1;
     if (e.site == Site::kSession) ++sessions;
-    if (e.site == Site::kLink) ++rolls;
+    if (e.site == Site::kLink) {
+      ++rolls;
+      cold_heads += (e.content[5] & kLinkCold) != 0;
+    }
     if (e.site == Site::kSegmentHeader) log_reused += !headers.insert(e.offset).second;
     if (e.site == Site::kNode) {
       nodes_reused += !nodes.insert(e.offset).second;

@@ -33,6 +33,7 @@ struct Reached {
   uint64_t commits = 0, refused = 0;                       // refused: kFull
   uint64_t sessions = 0, checkpoints = 0, overlapped = 0;  // overlapped: the writer wrote while the checkpoint did
   uint64_t rolls = 0, log_reused = 0, nodes_reused = 0, inner_nodes = 0;
+  uint64_t cold_heads = 0;
   uint64_t batches = 0, batch_pieces = 0, chunks = 0;
   Done done;
   uint64_t digest = 0;  // of the events without their content: the same each time, or images cannot be replayed

@@ -70,7 +70,10 @@ void Print(const Figures& f, double seconds) {
                                                       {"sweeps", r.done.sweeps},
                                                       {"entries swept", r.done.swept},
                                                       {"outdated lines swept", r.done.outdated},
-                                                      {"changes in namespaces", r.done.spaces}};
+                                                      {"changes in namespaces", r.done.spaces},
+                                                      {"cold heads begun", r.cold_heads},
+                                                      {"records moved by slices", r.done.moved},
+                                                      {"segments emptied by them", r.done.cleaned}};
   printf("reached:");
   for (const auto& [name, count] : reached) printf(" %s %llu;", name, static_cast<unsigned long long>(count));
   printf(" trace digest %016llx", static_cast<unsigned long long>(r.digest));

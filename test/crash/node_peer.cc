@@ -99,7 +99,7 @@ bool NodePeer::Ask(const std::string& request, std::string* line) {
 // The same line by the twin, from the file.
 std::string NodePeer::Twin(Decided* out) {
   const MetaPlan meta = MetaTwin(bench_.bytes(), bench_.size(), bench_.size()).Plan(false, kCheckpointBytes);
-  OpenResult opened = OpenStore(bench_.path(), {}, BestFlush(false), kCheckpointBytes);
+  OpenResult opened = OpenStore(bench_.path(), {}, BestFlush(false), kCheckpointBytes, false, false);
   if (!opened.failure.ok()) return "the twin refuses: " + opened.failure.detail;
   uint32_t backward = 0;
   uint64_t count = 0;
@@ -134,7 +134,7 @@ std::string NodePeer::Check(const uint8_t* image) {
   memcpy(bench_.bytes(), image, bench_.size());
   if (!Ask(bench_.path() + " " + std::to_string(kCheckpointBytes) + "\n", &node)) return "Node died of the image";
   if (node != twin.line) return Difference(node, twin.line);
-  OpenResult again = OpenStore(bench_.path(), {}, BestFlush(false), kCheckpointBytes);
+  OpenResult again = OpenStore(bench_.path(), {}, BestFlush(false), kCheckpointBytes, false, false);
   if (!again.failure.ok()) return "closed by Node, the store does not open: " + again.failure.detail;
   if (!again.clean) return "closed by Node, the store is not clean";
   uint32_t after = 0;

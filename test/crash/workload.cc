@@ -145,7 +145,7 @@ std::string Driver::Open() {
     recorder_->NextSession();
     recorder_->SetOpen(true);
   }
-  OpenResult result = OpenStore(path_, {}, shape_.flush, shape_.checkpoint_bytes);
+  OpenResult result = OpenStore(path_, {}, shape_.flush, shape_.checkpoint_bytes, false, false);
   if (recorder_ != nullptr) recorder_->SetOpen(false);
   if (!result.failure.ok()) {
     return "open failed: " + result.failure.detail + " at " + std::to_string(result.failure.offset);
@@ -517,6 +517,15 @@ std::string Driver::Step() {
       return CheckedBatch(deferred);
     case 6:
       return random_() % 2 == 0 ? EraseSlice(deferred) : SweepSlice(deferred);
+    case 7: {
+      StoreStats before, after;
+      store_->Stats(&before);
+      if (store_->CleanSome(1 + random_() % 12) != Status::kOk) return "cleaning failed";
+      store_->Stats(&after);
+      history_->done.moved += static_cast<uint64_t>(after.cleaned_records - before.cleaned_records);
+      history_->done.cleaned += static_cast<uint64_t>(after.cleaned_segments - before.cleaned_segments);
+      return {};
+    }
     default:
       return Put(Name(), Value(), deferred);
   }

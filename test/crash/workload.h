@@ -33,6 +33,7 @@ struct Done {
   uint64_t erasing = 0, erased = 0;              // slices, entries of them
   uint64_t sweeps = 0, swept = 0, outdated = 0;  // sweeps, entries removed, lines of entries that had changed
   uint64_t spaces = 0;                           // changes in kTreeSpaces
+  uint64_t moved = 0, cleaned = 0;               // by a slice of cleaning: records, segments emptied
 };
 
 // Commit i takes state i to state i + 1.

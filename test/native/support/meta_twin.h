@@ -89,7 +89,8 @@ class MetaTwin {
       return damaged ? Status::kCorrupt : Status::kNotAStore;
     }
     superblock_ = *newest;
-    if (newest->format_version != kFormatVersion || (newest->features_incompat & ~uint64_t{kFeatureExpiry | kFeatureCleaning}) != 0)
+    if (newest->format_version != kFormatVersion ||
+        (newest->features_incompat & ~uint64_t{kFeatureExpiry | kFeatureCleaning}) != 0)
       return Status::kVersion;
     if (newest->features_ro != 0 && !read_only) return Status::kVersion;
     seed_ = StoreSeed(newest->uuid);

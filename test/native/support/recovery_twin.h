@@ -23,7 +23,7 @@ struct OpenResult {
 // should pass by it.
 inline OpenResult OpenStore(const std::string& path, const RegionOptions& options = {},
                             FlushKind flush = BestFlush(false), uint64_t checkpoint_bytes = 1 << 20,
-                            bool populate = false) {
+                            bool populate = false, bool clean_behind = true) {
   OpenResult result;
   std::unique_ptr<Region> region;
   result.failure = Region::Open(path, options, &region);
@@ -49,7 +49,7 @@ inline OpenResult OpenStore(const std::string& path, const RegionOptions& option
     return result;
   }
   result.clean = was_clean && result.replay.end.frames == 0;
-  result.failure = store->Serve({!result.clean, populate});
+  result.failure = store->Serve({!result.clean, populate, clean_behind});
   if (result.failure.ok()) result.store = std::move(store);
   return result;
 }

@@ -60,7 +60,7 @@ describe('superblocks', () => {
   })
 
   it('unknown features are refused, those that only matter to writers only when writing', () => {
-    expect(choose(encodeMeta({ superblocks: [{ ...testSuperblock, featuresIncompat: 2n }] }))).toMatchObject({
+    expect(choose(encodeMeta({ superblocks: [{ ...testSuperblock, featuresIncompat: 4n }] }))).toMatchObject({
       status: Status.Version,
     })
     const readable = encodeMeta({ superblocks: [{ ...testSuperblock, featuresReadOnly: 1n }] })
