@@ -25,6 +25,7 @@ const typescriptRows = [
     'group-commit',
     'stats',
     'native-session',
+    'compaction',
   ],
   ['codec', 'options', 'recovery'],
   ['engine'],

@@ -1,5 +1,6 @@
 import type { Engine, Handle } from './engine/engine.ts'
 import { type NativeStats, statNames } from './engine/stats.ts'
+import { layoutConstants } from './layout/constants.ts'
 
 /** Figures of an open store. Counters count from open; bytes are bytes. */
 export interface StoreStats {
@@ -21,6 +22,7 @@ export interface StoreStats {
   readonly lsn: number
   readonly durableLsn: number
   readonly log: {
+    /** Appended, by writes and by the cleaner. */
     readonly bytes: number
     readonly frames: number
     /** Of records that the index refers to. */
@@ -31,12 +33,27 @@ export interface StoreStats {
   readonly space: {
     readonly segments: number
     readonly free: number
+    /** Free as soon as two checkpoints have passed, and no snapshot holds them. */
+    readonly retired: number
     readonly log: number
     readonly leaf: number
     readonly inner: number
     /** Share of segments in use, 0 to 1. */
     readonly fill: number
   }
+  readonly cleaning: {
+    /** Whether the store's format has it: stores made before it was there are never cleaned. */
+    readonly available: boolean
+    /** Segments that were emptied. */
+    readonly segments: number
+    readonly movedRecords: number
+    /** Of these, as they count in `log.liveBytes`. */
+    readonly movedBytes: number
+    /** The part of `log.bytes` that the cleaner wrote. */
+    readonly logBytes: number
+  }
+  /** Bytes written for each byte that writes have appended to the log: by the log itself with the cleaner, and by nodes of the index. */
+  readonly writeAmplification: { readonly log: number; readonly index: number }
   readonly index: {
     readonly height: number
     readonly leaves: number
@@ -81,10 +98,22 @@ export function readStats(engine: Engine, handle: Handle): StoreStats | undefine
     space: {
       segments: n.segments,
       free: n.freeSegments,
+      retired: n.retiredSegments,
       log: n.logSegments,
       leaf: n.leafSegments,
       inner: n.innerSegments,
       fill: 1 - n.freeSegments / n.segments,
+    },
+    cleaning: {
+      available: n.cleanable === 1,
+      segments: n.cleanedSegments,
+      movedRecords: n.cleanedRecords,
+      movedBytes: n.cleanedBytes,
+      logBytes: n.coldBytes,
+    },
+    writeAmplification: {
+      log: n.logBytes / Math.max(n.logBytes - n.coldBytes, 1),
+      index: (n.checkpointLines * layoutConstants.kLineBytes) / Math.max(n.logBytes - n.coldBytes, 1),
     },
     index: {
       height: n.treeHeight,

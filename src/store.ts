@@ -2,6 +2,7 @@ import { Catalogue, checkName } from './catalogue.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { keyCodec, type Key } from './codec/keys.ts'
 import { valueCodec, type ValueCodec } from './codec/values.ts'
+import { Compaction, type CompactOptions, type CompactReport } from './compaction.ts'
 import { assertExpires, type Core } from './core.ts'
 import type { Domain, Engine, Handle, RegionInfo } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
@@ -42,6 +43,7 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   readonly #namespaces = new Map<string, Namespace<never, never>>()
   readonly #info: RegionInfo
   readonly #seal: SealReport
+  readonly #compaction: Compaction
   readonly #recovery: RecoveryReport
 
   /** For open and openAsync. */
@@ -66,6 +68,7 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
     this.#keyspace = keyspace
     this.#info = info
     this.#seal = recovered.seal
+    this.#compaction = new Compaction(session)
     this.#recovery = recovered.recovery
     // What is used of the store keeps it open: a namespace, a snapshot, an iterator.
     abandoned.register(session, { engine, handle }, session)
@@ -167,6 +170,15 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   async flush(): Promise<void> {
     this.#core.session.assertOpen()
     await this.#core.commits.join()
+  }
+
+  /**
+   * Moves what is alive out of every log segment in which something is dead, off the event loop; reads and writes go on. The cleaner
+   * does what is needed by itself: this is for making room at a time of one's choice. The file stays as large as it is.
+   * @throws SealogError (rejects) ERR_SEALOG_ABORTED, ERR_SEALOG_UNSUPPORTED (a store made before there was cleaning), as a put
+   */
+  compact(options: CompactOptions = {}): Promise<CompactReport> {
+    return this.#compaction.run(options)
   }
 
   /** Figures since open; docs/performance.md says how to read them. */

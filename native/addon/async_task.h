@@ -46,4 +46,26 @@ class AsyncTask {
   napi_async_work work_ = nullptr;
 };
 
+// A function of JavaScript's that is called with a number when a task has ended.
+class TaskCallback {
+ public:
+  TaskCallback(napi_env env, napi_value function) : env_(env) { napi_create_reference(env, function, 1, &function_); }
+  ~TaskCallback() {
+    if (function_ != nullptr) napi_delete_reference(env_, function_);
+  }
+  TaskCallback(const TaskCallback&) = delete;
+  TaskCallback& operator=(const TaskCallback&) = delete;
+
+  void Call(napi_env env, int32_t number) const {
+    napi_value function = nullptr, argument = nullptr, receiver = nullptr;
+    if (napi_get_reference_value(env, function_, &function) != napi_ok || function == nullptr) return;
+    if (napi_create_int32(env, number, &argument) != napi_ok || napi_get_global(env, &receiver) != napi_ok) return;
+    static_cast<void>(napi_make_callback(env, nullptr, receiver, function, 1, &argument, nullptr));
+  }
+
+ private:
+  napi_env env_;
+  napi_ref function_ = nullptr;
+};
+
 }  // namespace sealog

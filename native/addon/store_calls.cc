@@ -144,27 +144,46 @@ Napi::Value ReleaseSnapshot(const Napi::CallbackInfo& info) {
 // meanwhile.
 class CommitTask : public AsyncTask {
  public:
-  CommitTask(napi_env env, napi_value callback, std::shared_ptr<Store> store) : env_(env), store_(std::move(store)) {
-    napi_create_reference(env, callback, 1, &callback_);
-  }
-  ~CommitTask() override {
-    if (callback_ != nullptr) napi_delete_reference(env_, callback_);
-  }
+  CommitTask(napi_env env, napi_value callback, std::shared_ptr<Store> store)
+      : callback_(env, callback), store_(std::move(store)) {}
   void Execute() override { status_ = store_->SyncCommit(); }
-  void Complete(napi_env env) override {
-    napi_value callback = nullptr, answer = nullptr, receiver = nullptr;
-    if (napi_get_reference_value(env, callback_, &callback) != napi_ok || callback == nullptr) return;
-    if (napi_create_int32(env, Answer(status_), &answer) != napi_ok || napi_get_global(env, &receiver) != napi_ok)
-      return;
-    static_cast<void>(napi_make_callback(env, nullptr, receiver, callback, 1, &answer, nullptr));
-  }
+  void Complete(napi_env env) override { callback_.Call(env, Answer(status_)); }
 
  private:
-  napi_env env_;
-  napi_ref callback_ = nullptr;
+  TaskCallback callback_;
   std::shared_ptr<Store> store_;
   Status status_ = Status::kOk;
 };
+
+// As CommitTask; what it waits for is the cleaner.
+class CompactTask : public AsyncTask {
+ public:
+  CompactTask(napi_env env, napi_value callback, std::shared_ptr<Store> store)
+      : callback_(env, callback), store_(std::move(store)) {}
+  void Execute() override { status_ = store_->Compact(); }
+  void Complete(napi_env env) override { callback_.Call(env, Answer(status_)); }
+
+ private:
+  TaskCallback callback_;
+  std::shared_ptr<Store> store_;
+  Status status_ = Status::kOk;
+};
+
+Napi::Value Compact(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
+  if (info.Length() < 2 || !info[1].IsFunction()) return Answered(env, Status::kInvalid);
+  const bool queued = AsyncTask::Queue(env, "sealog:compact", new CompactTask(env, info[1], entry->store));
+  return queued ? Napi::Number::New(env, 0) : Answered(env, Status::kNoMemory);
+}
+
+Napi::Value StopCompacting(const Napi::CallbackInfo& info) {
+  Store* store = StoreOf(info);
+  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  store->StopCompacting();
+  return Napi::Number::New(info.Env(), 0);
+}
 
 Napi::Value CommitAsync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -194,6 +213,8 @@ void DefineStoreCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("storeFailure", Napi::Function::New(env, StoreFailure, "storeFailure"));
   exports.Set("closeStore", Napi::Function::New(env, CloseStore, "closeStore"));
   exports.Set("releaseSnapshot", Napi::Function::New(env, ReleaseSnapshot, "releaseSnapshot"));
+  exports.Set("compact", Napi::Function::New(env, Compact, "compact"));
+  exports.Set("stopCompacting", Napi::Function::New(env, StopCompacting, "stopCompacting"));
   exports.Set("commitAsync", Napi::Function::New(env, CommitAsync, "commitAsync"));
 }
 

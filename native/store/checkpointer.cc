@@ -1,4 +1,5 @@
 // When a checkpoint is taken, and what is done around writing it (store/checkpoint.h).
+#include <algorithm>
 #include <chrono>
 
 #include "platform/system.h"
@@ -10,7 +11,8 @@ namespace {
 
 // Without writes for this long, what is in the log's tail is checkpointed, so that the next open has nothing to replay.
 constexpr auto kIdle = std::chrono::milliseconds(1000);
-constexpr uint64_t kScarce = 8;  // times as many checkpoints
+// Of log, between checkpoints that are taken because free segments are scarce.
+constexpr uint64_t kScarceBytesMin = 64 << 10;
 
 }  // namespace
 
@@ -76,16 +78,17 @@ void Store::Freeze(uint32_t slot_flags) {
 // has not finished by the time the tail is twice that: it bounds what the next open replays.
 void Store::MaybeFreeze(Guard& guard) {
   const uint64_t limit = plan_.header.checkpoint_bytes;
-  // Sooner, where what was emptied is needed.
+  // After a segment at most, where what was emptied is needed.
   const bool scarce = space_->retired_count() != 0 && space_->free_count() < pay_level_ && snapshots_.empty();
   uint64_t tail = log_->bytes_appended() - log_bytes_at_freeze_;
-  if (tail < (scarce ? limit / kScarce : limit)) [[likely]]
+  const uint64_t soon = std::min(limit, std::max<uint64_t>(space_->segment_bytes(), kScarceBytesMin));
+  if (tail < (scarce ? soon : limit)) [[likely]]
     return;
   if (in_flight_) {
     if (tail < 2 * limit) return;
-    done_.wait(guard, [this] { return !in_flight_; });
+    done_.wait(guard, [this] { return !in_flight_ || stop_; });
   }
-  if (poison_status_ != Status::kOk || (commit_in_flight_ && WaitForCommit(guard) != Status::kOk)) return;
+  if (stop_ || poison_status_ != Status::kOk || (commit_in_flight_ && WaitForCommit(guard) != Status::kOk)) return;
   Status status = Status::kMedia;
   if (!Shielded([&] { status = DrainLog(); })) Interrupted();
   if (status != Status::kOk || in_flight_) return;
@@ -96,7 +99,8 @@ void Store::MaybeFreeze(Guard& guard) {
 // Freezes, and waits until it is durable.
 Status Store::CheckpointLocked(Guard& guard, uint32_t slot_flags) {
   // Both at once: while one is waited for, the other may begin.
-  done_.wait(guard, [this] { return !in_flight_ && !commit_in_flight_; });
+  done_.wait(guard, [this] { return (!in_flight_ && !commit_in_flight_) || stop_; });
+  if (stop_) return Status::kClosed;
   if (poison_status_ != Status::kOk) return poison_status_;
   if (!dirty_) return Status::kOk;
   Status status = Status::kMedia;
@@ -105,8 +109,8 @@ Status Store::CheckpointLocked(Guard& guard, uint32_t slot_flags) {
   Freeze(slot_flags);
   const uint64_t mine = slot_sequence_;
   wake_.notify_one();
-  done_.wait(guard, [this, mine] { return !in_flight_ || slot_sequence_ != mine; });
-  return poison_status_;
+  done_.wait(guard, [this, mine] { return !in_flight_ || slot_sequence_ != mine || stop_; });
+  return poison_status_ == Status::kOk && in_flight_ && slot_sequence_ == mine ? Status::kClosed : poison_status_;
 }
 
 Status Store::Checkpoint() {

@@ -38,7 +38,7 @@ uint32_t Store::Reclaimable() const {
 // it takes, above the second nothing is cleaned.
 void Store::SetLevels() {
   if ((plan_.header.flags & kPlanCleaning) == 0) return;
-  pay_level_ = space_->reserve(Reserve::kPut) + 2 + space_->count() / 32;
+  pay_level_ = space_->reserve(Reserve::kPut) + 2 + space_->count() / 64;
   leisure_level_ = pay_level_ + 2 + space_->count() / 16;
 }
 
@@ -272,8 +272,8 @@ void Store::PayForCleaning(Guard& guard) {
   }
 }
 
-// Cleans until `segments` more than now will be free. False if it could not.
-bool Store::CleanForRoom(Guard& guard, uint32_t segments) {
+// Cleans until `segments` more than now will be free, as far as it can.
+void Store::CleanForRoom(Guard& guard, uint32_t segments) {
   nothing_to_clean_until_ = 0;
   const uint32_t wanted = Reclaimable() + segments;
   const uint64_t victims = cleaner_.figures().segments + kVictimsPerRelief;
@@ -284,7 +284,6 @@ bool Store::CleanForRoom(Guard& guard, uint32_t segments) {
     // What was emptied comes free by checkpoints.
     if (slice == Slice::kNoRoom && !CheckpointsForRoom(guard)) break;
   }
-  return Reclaimable() >= wanted;
 }
 
 void Store::CleanerThread() {
@@ -334,27 +333,26 @@ Status Store::CleanSome(uint32_t slices) {
   return Writable();
 }
 
-// Cleans whatever has something dead in it, in slices between which others have the lock.
-Status Store::Compact(const std::atomic<bool>* stop, std::atomic<uint64_t>* moved_bytes) {
+Status Store::Compact() {
   Guard guard(lock_);
   if (Status status = Writable(); status != Status::kOk) return status;
   if (leisure_level_ == 0) return Status::kUnsupported;
+  stop_compacting_ = false;
   nothing_to_clean_until_ = 0;
-  uint64_t left = 2 * uint64_t{space_->count()};
-  const uint64_t begun = cleaner_.figures().segments;
-  while (!stop->load(std::memory_order_relaxed)) {
+  // Each segment once or twice: what is written meanwhile is not waited for.
+  const uint64_t most = cleaner_.figures().segments + 2 * uint64_t{space_->count()};
+  Slice slice = Slice::kDone;
+  while (slice != Slice::kNothing && cleaner_.figures().segments < most) {
+    if (stop_compacting_.load(std::memory_order_relaxed)) return Status::kAborted;
     uint64_t dead = 0;
-    const Slice slice = CleanSlice(guard, kAtLeisure, kWorthwhileInCompact, &dead);
+    slice = CleanSlice(guard, kAtLeisure, kWorthwhileInCompact, &dead);
     if (Status status = Writable(); status != Status::kOk) return status;
-    moved_bytes->store(cleaner_.figures().bytes, std::memory_order_relaxed);
-    if (slice == Slice::kNothing || cleaner_.figures().segments - begun > left) break;
     if (slice == Slice::kNoRoom && !CheckpointsForRoom(guard)) break;
     if (slice == Slice::kDone) MaybeFreeze(guard);
     LetOthers(guard);
   }
-  if (stop->load(std::memory_order_relaxed)) return Status::kAborted;
-  static_cast<void>(CheckpointsForRoom(guard));
-  return poison_status_;
+  CheckpointsForRoom(guard);
+  return Writable();
 }
 
 }  // namespace sealog

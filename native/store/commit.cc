@@ -95,8 +95,10 @@ bool Store::Relieve(Guard& guard, uint32_t segments) {
   const uint32_t free = space_->free_count();
   const uint64_t waiting = pins.waiting();
   CheckpointsForRoom(guard);
-  if (leisure_level_ != 0 && space_->free_count() < free + segments && CleanForRoom(guard, segments))
+  if (leisure_level_ != 0 && space_->free_count() < free + segments) {
+    CleanForRoom(guard, segments);
     CheckpointsForRoom(guard);
+  }
   if (poison_status_ != Status::kOk) return false;
   if (space_->free_count() > free || pins.waiting() < waiting) return true;
   futile_epoch_ = pool_->epoch();

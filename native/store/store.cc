@@ -41,6 +41,7 @@ void Store::Release() {
     stop_ = true;
     wake_.notify_all();
     cleaner_wake_.notify_all();
+    done_.notify_all();
   }
   thread_.Join();
   cleaner_thread_.Join();
@@ -313,6 +314,7 @@ void Store::RetireEmptySegments() {
 }
 
 Status Store::Close() {
+  stop_compacting_ = true;
   Guard guard(lock_);
   Status status = Status::kOk;
   if (serving_ && !region_->read_only()) {

@@ -162,9 +162,10 @@ class Store {
   Status Checkpoint();
   // A little cleaning now, however full the store is: up to so many looks at a segment. For tests.
   Status CleanSome(uint32_t slices);
-  // Moves what is alive out of every log segment in which something is dead; for a thread of its own. kAborted: `stop`
-  // was set. kUnsupported: the store was made before cleaning. `*moved_bytes` tells how far it has come.
-  Status Compact(const std::atomic<bool>* stop, std::atomic<uint64_t>* moved_bytes);
+  // Moves what is alive out of every log segment in which something is dead, in slices between which others have the
+  // lock; for a thread of its own. kUnsupported: the store was made before cleaning. kAborted: StopCompacting, Close.
+  Status Compact();
+  void StopCompacting() { stop_compacting_ = true; }
 
   // --- reads
   // ------------------------------------------------------------------------------------------------------------ The
@@ -274,7 +275,7 @@ class Store {
   Slice CleanSlice(Guard& guard, const CleanBudget& budget, uint32_t worthwhile, uint64_t* dead);
   void PayForCleaning(Guard& guard);
   void AfterWrite(Guard& guard);
-  bool CleanForRoom(Guard& guard, uint32_t segments);
+  void CleanForRoom(Guard& guard, uint32_t segments);
   void CleanerThread();
   void LetOthers(Guard& guard);
 
@@ -339,6 +340,7 @@ class Store {
   Thread cleaner_thread_;
   std::condition_variable_any cleaner_wake_;
   bool cleaner_wanted_ = false;
+  std::atomic<bool> stop_compacting_{false};
   uint32_t pay_level_ = 0, leisure_level_ = 0;  // of reclaimable segments; 0: the store's format cannot be cleaned
   uint64_t nothing_to_clean_until_ = 0;         // log bytes
   uint64_t owed_bytes_ = 0;                     // dead bytes that writers have still to pass over
