@@ -320,7 +320,7 @@ function encodings(
     throw new TypeError(`Option 'keys' is '${options.keys}', the store's is '${keys}'`)
   if ((options.encoding ?? encoding) !== encoding)
     throw new TypeError(`Option 'encoding' is '${options.encoding}', the store's is '${encoding}'`)
-  return { keys, encoding: (encoding === 'custom' ? anyEncoding : encoding) as ValueEncoding<Uint8Array> }
+  return { keys, encoding: (encoding === 'custom' ? anyEncoding : encoding) }
 }
 
 function nameOf<N extends string>(codes: Readonly<Record<N, number>>, code: number): N | undefined {

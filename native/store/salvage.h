@@ -39,7 +39,7 @@ static_assert(sizeof(SalvagePlanHeader) == 184);
 struct SalvageHalf {
   uint8_t valid;
   uint8_t type;
-  uint16_t zero;
+  uint16_t trusted;  // it is the one that the checkpoint means, and not only the one that is left
   uint32_t live;
   uint32_t check;
   uint32_t zero1;

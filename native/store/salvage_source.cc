@@ -131,7 +131,7 @@ void SalvageSource::ReadHeaders() {
 bool SalvageSource::IsDead(uint32_t segment) const {
   const SalvagePlanHeader& h = plan_.header;
   const SalvageHalf& half = plan_.halves[size_t{segment} * 2];
-  if (h.has_slot == 0 || half.valid == 0 || segment == h.hot.segment) return false;
+  if (h.has_slot == 0 || half.trusted == 0 || segment == h.hot.segment) return false;
   if (half.type == static_cast<uint8_t>(SegmentType::kLog) && half.live != 0) return false;
   const Segment& s = segments_[segment];
   for (uint8_t i = 0; i < s.seed_count; ++i) {
@@ -215,7 +215,8 @@ const uint8_t* SalvageSource::LoadSegment(uint32_t segment) {
 }
 
 // Table entry and header of a segment may both be lost. Each record in it tells what its checksum started with if the
-// record holds, and some number if not: what two agree on is the seed.
+// record holds, and some number if not: what many agree on is the seed. Two that were damaged alike agree as well, so
+// two are enough only where there is nothing better.
 void SalvageSource::DeriveSeeds(uint32_t segment) {
   segments_[segment].derived = true;
   const uint8_t* base = LoadSegment(segment);
@@ -237,8 +238,22 @@ void SalvageSource::DeriveSeeds(uint32_t segment) {
     summed += size;
     if (summed > kSummedFactor * segment_bytes()) return;
     const uint32_t seed = PlaceSeed(Crc32cStart(header.crc, base + at + 4, size - 4), at);
-    if (++votes[seed] == 2) AddSeed(segment, seed, UINT64_MAX);
+    ++votes[seed];
   }
+  const Segment& s = segments_[segment];
+  bool better = false;
+  for (uint8_t i = 0; i < s.seed_count; ++i) better = better || votes.count(s.seeds[i].seed) != 0;
+  uint32_t pairs = 0, pair = 0;
+  for (const auto& [seed, count] : votes) {
+    if (count >= 3) {
+      better = true;
+      AddSeed(segment, seed, UINT64_MAX);
+    } else if (count == 2) {
+      ++pairs;
+      pair = seed;
+    }
+  }
+  if (!better && pairs == 1) AddSeed(segment, pair, UINT64_MAX);
 }
 
 bool SalvageSource::ScanWith(uint32_t segment, const uint8_t* base, const std::function<void(const Met&)>& on,

@@ -188,16 +188,18 @@ function encodeHalves(
   const view = new DataView(buffer.buffer)
   let check = 0
   let missing: number | undefined
+  const whole: number[] = [] // segments with two valid halves: none of them hides a newer one
   for (let i = 0; i < geometry.segmentCount; i++) {
     const epochs = [0, 1].map((half) => (table.read(i, half) ? table.epoch : -1))
     const counts = (epoch: number): boolean => epoch >= 0 && (slot === undefined || epoch <= slot.epoch)
     const [a = -1, b = -1] = epochs.map((epoch) => (counts(epoch) ? epoch : -1))
+    if (epochs.every((epoch) => epoch >= 0) && Math.max(a, b) >= 0) whole.push(i)
     const current = b > a ? 1 : 0
     for (const [place, half] of [current, 1 - current].entries()) {
       if (!table.read(i, half)) continue
       // What is newer than the checkpoint is of one that was cut off: good for a seed, not for what is live.
       if (place === 0 && counts(table.epoch)) check ^= tableTerm(table.crc)
-      const at = salvagePlanHeaderBytes + (i * 2 + (counts(table.epoch) ? place : 1)) * salvageHalfBytes
+      const at = halfAt(i, counts(table.epoch) ? place : 1)
       view.setUint8(at, 1)
       view.setUint8(at + 1, table.type)
       view.setUint32(at + 4, table.live, true)
@@ -206,10 +208,19 @@ function encodeHalves(
     }
     if (Math.max(a, b) < 0 && slot !== undefined && i < slot.segmentCount) missing ??= i
   }
-  if (slot === undefined || check >>> 0 === slot.tableCheck) return
+  const matches = slot !== undefined && check >>> 0 === slot.tableCheck
+  const trusted = matches ? Array.from({ length: geometry.segmentCount }, (_, i) => i) : slot ? whole : []
+  for (const i of trusted) {
+    if (view.getUint8(halfAt(i, 0)) === 1) view.setUint16(halfAt(i, 0) + 2, 1, true)
+  }
+  if (slot === undefined || matches) return
   findings.push({
     what: 'table',
     where: missing === undefined ? layoutConstants.kSegmentTableOffset : segmentHalfOffset(missing, 0),
     detail: 'the segment table does not match the checkpoint; each entry counts for itself',
   })
+}
+
+function halfAt(segment: number, place: number): number {
+  return salvagePlanHeaderBytes + (segment * 2 + place) * salvageHalfBytes
 }
