@@ -48,9 +48,9 @@ export interface SalvageOptions {
 export interface SalvageLoss {
   /**
    * 'record' and 'piece' (of a large value): one entry. 'node': of the index; entries in a range of keys. 'frame': of the log, with
-   * LSNs. 'segment': of the log. 'page': refused by the device. 'superblock', 'slot', 'table': of META, no entries by itself.
+   * LSNs. 'segment': of the log. 'page': refused by the device. 'file': its end is missing. 'superblock', 'slot', 'table': of META, no entries by itself.
    */
-  readonly what: 'record' | 'piece' | 'node' | 'frame' | 'segment' | 'page' | 'superblock' | 'slot' | 'table'
+  readonly what: 'record' | 'piece' | 'node' | 'frame' | 'segment' | 'page' | 'file' | 'superblock' | 'slot' | 'table'
   /** Bytes from the start of the file. */
   readonly where: number
   /** How many entries are lost with it, at most; 0 where that is not known, or none. */
@@ -320,7 +320,7 @@ function encodings(
     throw new TypeError(`Option 'keys' is '${options.keys}', the store's is '${keys}'`)
   if ((options.encoding ?? encoding) !== encoding)
     throw new TypeError(`Option 'encoding' is '${options.encoding}', the store's is '${encoding}'`)
-  return { keys, encoding: (encoding === 'custom' ? anyEncoding : encoding) }
+  return { keys, encoding: encoding === 'custom' ? anyEncoding : encoding }
 }
 
 function nameOf<N extends string>(codes: Readonly<Record<N, number>>, code: number): N | undefined {
@@ -367,7 +367,7 @@ function finish(engine: Engine, handle: Handle, path: string, found: NativeRepor
     ...(loss.lsn === undefined ? {} : { lsns: [loss.lsn, loss.lsnLast ?? loss.lsn] as const }),
   })
   const meta = plan.findings.map((finding) => ({ ...finding, entries: 0 }))
-  const unknown = found.unknown === 1 || plan.slot === undefined
+  const unknown = found.unknown === 1 || plan.slot === undefined || plan.findings.some(({ what }) => what === 'file')
   return {
     path: job.from,
     out: job.to,

@@ -12,7 +12,7 @@ export const salvageHalfBytes = 24
 
 /** A piece of META that could not be used. */
 export interface MetaFinding {
-  readonly what: 'superblock' | 'slot' | 'table'
+  readonly what: 'file' | 'superblock' | 'slot' | 'table'
   readonly where: number
   readonly detail: string
 }
@@ -77,6 +77,9 @@ export function planSalvage(
   const geometry = superblock ? geometryOf(superblock) : guess && guessGeometry(meta, fileBytes, guess)
   if (geometry === undefined) return undefined
   const all = [...findings]
+  const regionBytes = geometry.segmentCount * 2 ** geometry.segmentBytesLog2
+  if (fileBytes < regionBytes)
+    all.push({ what: 'file', where: fileBytes, detail: `the file ends here, and the store had ${regionBytes} bytes` })
   const slot = chooseSlot(meta, geometry, all)
   const table = new SegmentTable(
     pieceOf(meta, layoutConstants.kSegmentTableOffset, geometry.segmentCount * layoutConstants.kSegmentEntryBytes),
@@ -88,7 +91,7 @@ export function planSalvage(
   return {
     buffer,
     segmentBytes: 2 ** geometry.segmentBytesLog2,
-    regionBytes: geometry.segmentCount * 2 ** geometry.segmentBytesLog2,
+    regionBytes,
     superblock,
     slot,
     findings: all,
@@ -208,7 +211,7 @@ function encodeHalves(
     }
     if (Math.max(a, b) < 0 && slot !== undefined && i < slot.segmentCount) missing ??= i
   }
-  const matches = slot !== undefined && check >>> 0 === slot.tableCheck
+  const matches = slot?.tableCheck === check >>> 0
   const trusted = matches ? Array.from({ length: geometry.segmentCount }, (_, i) => i) : slot ? whole : []
   for (const i of trusted) {
     if (view.getUint8(halfAt(i, 0)) === 1) view.setUint16(halfAt(i, 0) + 2, 1, true)

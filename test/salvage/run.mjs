@@ -198,7 +198,10 @@ function judge({ map, bytes, before, report, found, history, killed }) {
       throw new Wrong(`${id} is whole, at ${entry.at}, LSN ${entry.lsn}, and not out: ${String(value).slice(0, 40)}`)
     else if (!listed(entry)) throw new Wrong(`${id}, at ${entry.at}, LSN ${entry.lsn}, is damaged and not listed`)
     if (value === undefined) continue
-    if (!history.get(id).includes(value)) throw new Wrong(`${id} has a value that it never had: '${value.slice(0, 60)}' (${value.length}), newest '${newest.slice(0, 60)}' (${newest.length}), at ${entry.at}`)
+    if (!history.get(id).includes(value))
+      throw new Wrong(
+        `${id} has a value that it never had: '${value.slice(0, 60)}' (${value.length}), newest '${newest.slice(0, 60)}' (${newest.length}), at ${entry.at}`,
+      )
     if (!uncertain && !undetectable && !slotGone) throw new Wrong(`${id} has an older value, and the report knows all`)
     figures.older++
   }
