@@ -272,7 +272,7 @@ function readPlan(engine: Engine, handle: Handle, path: string): SalvagePlan {
   if (found.superblock === undefined && found.version !== undefined) {
     throw errorFromStatus(Status.Version, null, { path })
   }
-  const known = BigInt(layoutConstants.kFeatureExpiry)
+  const known = BigInt(layoutConstants.kFeatureExpiry | layoutConstants.kFeatureCleaning)
   if (found.superblock && (found.superblock.featuresIncompat & ~known) !== 0n)
     throw errorFromStatus(Status.Version, null, { path })
   const guess = found.superblock ? undefined : engine.guessStore(handle)

@@ -43,6 +43,7 @@ struct Candidate {
   uint64_t lsn;
   uint64_t offset;
   bool remove;
+  bool moved;  // by the cleaner: what it had found to be the newest
 };
 
 using Candidates = std::unordered_map<std::string, Candidate>;  // by tree (a byte) and key
@@ -85,7 +86,7 @@ class Salvager {
       for (uint32_t t = 0; t < kTreesCopied; ++t) total_ += plan_.header.roots[t].count;
     }
     source_.ReadHeaders();
-    const uint64_t since = HasSlot() ? plan_.header.hot.log_sequence : 0;
+    const uint64_t since = HasSlot() ? source_.HeadSequence() : 0;
     const bool has_log = !HasSlot() || plan_.header.hot.segment != kSegmentNone;
     if (has_log && Survey(since)) Gather(since, &tail_, false);
     for (const auto& [id, candidate] : tail_) {
@@ -225,6 +226,17 @@ class Salvager {
     return after == dead_.begin() || std::prev(after)->second < met.lsn;
   }
 
+  // Of equal versions the later one in a batch; a copy that the cleaner made before what it copied; one in a segment in
+  // use before one that was given back.
+  bool Replaces(const Candidate& a, const Candidate& b) const {
+    if (a.lsn != b.lsn) return a.lsn > b.lsn;
+    if (a.moved != b.moved) return a.moved;
+    return !IsDead(a) || IsDead(b);
+  }
+  bool IsDead(const Candidate& c) const {
+    return source_.IsDead(static_cast<uint32_t>(c.offset >> plan_.header.segment_bytes_log2));
+  }
+
   // The newest of each key: of those behind the checkpoint, or (`in_gaps`) of those that the index does not speak of.
   void Gather(uint64_t since, Candidates* into, bool in_gaps) {
     if (!in_gaps) NoteMissing();
@@ -243,10 +255,11 @@ class Salvager {
         if (in_gaps ? GapOf(record.tree, record.key) == nullptr : met.lsn <= SlotLsn()) return;
         std::string id = IdOf(record.tree, record.key);
         if (in_gaps && tail_.count(id) != 0) return;
-        const Candidate candidate{record.lsn, met.offset, record.kind == kRecordDel};
+        const Candidate candidate{record.lsn, met.offset, record.kind == kRecordDel,
+                                  (record.flags & kRecordMoved) != 0};
         auto found = into->find(id);
         if (found != into->end()) {
-          if (record.lsn >= found->second.lsn) found->second = candidate;
+          if (Replaces(candidate, found->second)) found->second = candidate;
           return;
         }
         used += id.size() + sizeof(Candidates::value_type) + 48;
@@ -446,9 +459,7 @@ class Salvager {
       if (!Going()) return;
       const uint64_t offset = each->second.offset;
       // The checkpoint knew that nothing here was live: the entry had been removed, or replaced by what is lost.
-      if (counter == &report_->from_scan &&
-          source_.IsDead(static_cast<uint32_t>(offset >> plan_.header.segment_bytes_log2)))
-        continue;
+      if (counter == &report_->from_scan && IsDead(each->second)) continue;
       OwnRecord own;
       const Status status = source_.ReadRecord(offset, &own);
       if (status == Status::kNoMemory) {

@@ -135,9 +135,15 @@ bool SalvageSource::IsDead(uint32_t segment) const {
   if (half.type == static_cast<uint8_t>(SegmentType::kLog) && half.live != 0) return false;
   const Segment& s = segments_[segment];
   for (uint8_t i = 0; i < s.seed_count; ++i) {
-    if (s.seeds[i].sequence >= h.hot.log_sequence) return false;
+    if (s.seeds[i].sequence >= HeadSequence()) return false;
   }
   return true;
+}
+
+uint64_t SalvageSource::HeadSequence() const {
+  const SalvagePlanHeader& h = plan_.header;
+  const bool has_cold = h.cold.segment != kSegmentNone;
+  return has_cold ? std::min(h.hot.log_sequence, h.cold.log_sequence) : h.hot.log_sequence;
 }
 
 bool SalvageSource::UsedSince(uint32_t segment, uint64_t sequence) const {
@@ -264,7 +270,7 @@ bool SalvageSource::ScanWith(uint32_t segment, const uint8_t* base, const std::f
   uint64_t newest[kSeedsMax] = {};
   uint32_t at = kLogFirstFrame;
   const auto deliver = [&](const uint8_t* from, uint64_t offset, uint32_t count, uint64_t room, uint8_t kind,
-                           uint8_t flags, bool whole) {
+                           uint8_t flags, uint64_t lsn, bool whole) {
     for (; count != 0; --count) {
       Record record;
       if (!ParseRecord(from, room, &record)) return;
@@ -273,7 +279,7 @@ bool SalvageSource::ScanWith(uint32_t segment, const uint8_t* base, const std::f
       m.offset = offset;
       m.kind = kind;
       m.flags = flags;
-      m.lsn = record.lsn;
+      m.lsn = lsn;
       m.whole = whole;
       on(m);
       const uint64_t step = std::min<uint64_t>(record.FootprintBytes(), room);
@@ -310,14 +316,16 @@ bool SalvageSource::ScanWith(uint32_t segment, const uint8_t* base, const std::f
           if (frame.kind == kFrameLink) m.link = reinterpret_cast<const LinkFrame*>(base + at);
           on(m);
           const uint32_t head = IsBatch(frame.kind) ? sizeof(BatchHeader) : 0;
-          deliver(base + at + head, begin + at + head, frame.record_count, room - head, frame.kind, frame.flags, true);
+          deliver(base + at + head, begin + at + head, frame.record_count, room - head, frame.kind, frame.flags,
+                  frame.lsn, true);
         }
         at += frame.bytes;
       } else if (ParseRecord(base + at, room, &record) && (record.flags & kRecordInBatch) != 0 &&
                  record.header->crc == RecordCrc(base + at, record.bytes, PlaceSeed(s.seeds[i].seed, at))) {
         found = true;
         ++*met;
-        if (record.lsn >= newest[i]) deliver(base + at, begin + at, 1, room, kFrameBatch, 0, false);
+        if (record.lsn >= newest[i] || (record.flags & kRecordMoved) != 0)
+          deliver(base + at, begin + at, 1, room, kFrameBatch, 0, record.lsn, false);
         at += record.FootprintBytes();
       }
     }

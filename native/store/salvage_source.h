@@ -42,6 +42,8 @@ class SalvageSource {
 
   // Reads what the log segments say of themselves.
   void ReadHeaders();
+  // Sequence of the older of the checkpoint's two heads.
+  uint64_t HeadSequence() const;
   // Whether the segment was in the log at `sequence` or later, or may have been.
   bool UsedSince(uint32_t segment, uint64_t sequence) const;
   // True if the checkpoint says that nothing in it is live and the log did not come back to it.
@@ -65,7 +67,7 @@ class SalvageSource {
     uint32_t window = 0;
     uint8_t kind = 0;
     uint8_t flags = 0;
-    uint64_t lsn = 0;
+    uint64_t lsn = 0;   // of the frame: not of a record that the cleaner has moved
     bool whole = true;  // false: a record of a batch that does not hold
   };
   // Every frame that holds, and its records; between them, records of damaged batches. In the order of their places.

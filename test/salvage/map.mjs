@@ -22,7 +22,13 @@ export class StoreMap {
     this.segmentCount = bytes.readUInt32LE(84)
     const slots = [8192, 12288]
       .filter((at) => bytes.readUInt32LE(at + 4) === 0x544f4c53)
-      .map((at) => ({ at, sequence: u64(bytes, at + 8), lsn: u64(bytes, at + 24), hot: position(bytes, at + 32) }))
+      .map((at) => ({
+        at,
+        sequence: u64(bytes, at + 8),
+        lsn: u64(bytes, at + 24),
+        hot: position(bytes, at + 32),
+        cold: position(bytes, at + 56),
+      }))
       .sort((a, b) => b.sequence - a.sequence)
     this.slot = slots[0]
     this.slots = slots
@@ -45,6 +51,7 @@ export class StoreMap {
       end,
       kind: bytes[at + 4],
       lsn: u64(bytes, at + 16),
+      moved: (flags & 8) !== 0,
       tree: flags & 1 ? bytes.readUInt32LE(at + 24) : 0,
       key: bytes.subarray(keyAt, keyAt + keyBytes),
       ranges: [[at, end]],
@@ -65,6 +72,8 @@ export class StoreMap {
   #apply(record) {
     if (record.tree > kTreeSpaces) return // the list of times
     const id = `${record.tree}:${record.key.toString('hex')}`
+    // Moved by the cleaner: it counts as long as what it is a copy of does.
+    if (record.moved && this.entries.get(id)?.lsn !== record.lsn) return
     if (record.kind === 1) this.entries.set(id, record)
     else if (record.kind === 2) this.entries.delete(id)
   }
@@ -90,17 +99,29 @@ export class StoreMap {
 
   #tail(slot, apply) {
     const { bytes } = this
-    let at = slot.hot
+    // Two heads with one sequence of LSNs: the next frame is at either.
+    const heads = [slot.hot, slot.cold]
     let lsn = slot.lsn + 1
     let unfinished = []
-    while (at !== undefined && at.offset + lineBytes <= this.segmentBytes) {
-      const begin = at.segment * this.segmentBytes + at.offset
+    const placeOf = (head) => head.segment * this.segmentBytes + head.offset
+    const isNext = (head) =>
+      head !== undefined &&
+      head.offset + lineBytes <= this.segmentBytes &&
+      u64(bytes, placeOf(head) + 16) === lsn &&
+      [1, 2, 3, 16, 17].includes(bytes[placeOf(head) + 4])
+    for (let h = heads.findIndex(isNext); h >= 0; h = heads.findIndex(isNext)) {
+      const at = heads[h]
+      const begin = placeOf(at)
       const kind = bytes[begin + 4]
-      if (u64(bytes, begin + 16) !== lsn || ![1, 2, 3, 16, 17].includes(kind)) break
       const window = bytes.readUInt32LE(begin + 12)
       let end = begin + lineBytes
       if (kind === 17) {
-        at = { segment: bytes.readUInt32LE(begin + 8), offset: bytes.readUInt32LE(begin + 40) }
+        const to = { segment: bytes.readUInt32LE(begin + 8), offset: bytes.readUInt32LE(begin + 40) }
+        if ((bytes[begin + 5] & 2) === 0) heads[h] = to
+        else {
+          heads[h] = { ...at, offset: at.offset + lineBytes }
+          heads[1] = to
+        }
         lsn = u64(bytes, begin + 24)
       } else {
         const records = []
@@ -116,7 +137,7 @@ export class StoreMap {
           end = records[0].end
         }
         const next = up(end - begin, lineBytes)
-        at = { ...at, offset: at.offset + next }
+        heads[h] = { ...at, offset: at.offset + next }
         lsn++
         unfinished.push(...records)
         if (kind !== 16 || (bytes[begin + 5] & 1) === 0) {
