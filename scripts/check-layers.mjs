@@ -9,6 +9,7 @@ const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 // A unit is a folder or file directly under src/. It may import units further down, and its own row, without cycles.
 const typescriptRows = [
   ['index', 'cli', 'level', 'keyv'],
+  ['salvage'],
   ['open', 'store'],
   ['transaction', 'snapshot', 'namespace', 'overlay'],
   ['table', 'counter', 'structure-store'],

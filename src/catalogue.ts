@@ -98,6 +98,38 @@ export class Catalogue {
     return Number.isSafeInteger(id) && id > 0 && id < idMax ? id : undefined
   }
 
+  /** All of those, for salvage. */
+  garbageIds(): number[] {
+    return this.#keys(garbagePrefix, Infinity)
+      .map((key) => Number(key.slice(garbagePrefix.length)))
+      .filter((id) => Number.isSafeInteger(id) && id > 0 && id < idMax)
+  }
+
+  /**
+   * After a salvage: no id from the list is given out again, and entries behind ids that no namespace has get one, `salvaged/<id>`, with
+   * keys and values as bytes. @param spaces ids that have entries @returns names that were made
+   */
+  mend(spaces: readonly number[]): string[] {
+    const named = this.names().flatMap((name) => {
+      const record = this.find(name)?.record
+      return record ? [record.id, record.born] : []
+    })
+    const garbage = this.garbageIds()
+    const key = Buffer.from(nextIdKey)
+    const found = readSystemTree(this.#session, key, 0)
+    const next = found === undefined ? 1 : parse(found.bytes, isId)
+    const least = Math.max(0, ...named, ...garbage, ...spaces.filter((id) => id < idMax)) + 1
+    const batch = new PackedBatch()
+    if (next < least) batch.putBytes(kTreeSystem, key, encode(least))
+    const orphans = spaces.filter((id) => id > 0 && id < idMax && !named.includes(id) && !garbage.includes(id))
+    for (const id of orphans) {
+      const record = { id, born: id, keys: 'binary', encoding: 'binary' } as const
+      batch.putBytes(kTreeSystem, nameKey(`salvaged/${id}`), encode(record satisfies NamespaceRecord))
+    }
+    runBatch(this.#session, batch, 0)
+    return orphans.map((id) => `salvaged/${id}`)
+  }
+
   /** It is removed. */
   forget(batch: PackedBatch, id: number): void {
     batch.delBytes(kTreeSystem, garbageKey(id))

@@ -1,5 +1,6 @@
 export { isSealogError, SealogError, type SealogErrorCode, type SealogErrorDetails } from './errors.ts'
 export { diagnose, type DirectoryFacts, type DirectorySeal, open, openAsync } from './open.ts'
+export { salvage, type SalvageLoss, type SalvageOptions, type SalvageReport } from './salvage.ts'
 export type {
   CustomEncoding,
   Durability,

@@ -28,6 +28,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("lastError", Napi::Function::New(env, LastError, "lastError"));
   DefineRegionCalls(env, exports);
   DefineStoreCalls(env, exports);
+  DefineSalvageCalls(env, exports);
   DefineHotCalls(env, exports);
   return exports;
 }

@@ -80,6 +80,7 @@ Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
   Napi::Object o = ObjectOf(info, 1);
   RegionOptions options;
   options.read_only = FlagOf(o, "readOnly");
+  options.any_content = FlagOf(o, "anyContent");
   options.durability = NumberOf(o, "durability") == 1 ? Durability::kRelaxed : Durability::kSync;
   options.require_domain = static_cast<Domain>(CountOf(o, "requireDomain", static_cast<uint64_t>(Domain::kPmem)));
   options.flush = TextOf(o, "flush");

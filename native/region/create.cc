@@ -269,4 +269,15 @@ Failure CreateStore(const std::string& path, const CreateOptions& options) {
   return failure.ok() ? made.Publish(name) : failure;
 }
 
+Failure PublishStore(const std::string& from, const std::string& to) {
+  std::string path, to_path, name, to_name;
+  if (!Directory::Split(from, &path, &name) || !Directory::Split(to, &to_path, &to_name) || path != to_path) {
+    return Refusal(Status::kInvalid, "both names must be of one directory");
+  }
+  Directory directory;
+  Failure failure = Directory::Open(path, &directory);
+  if (failure.ok()) failure = directory.RenameNew(name, to_name);
+  return failure.ok() ? directory.Fsync() : failure;
+}
+
 }  // namespace sealog

@@ -34,4 +34,8 @@ struct CreateOptions {
 // harmless, locked while its maker lives, and safe to delete when it is not.
 Failure CreateStore(const std::string& path, const CreateOptions& options);
 
+// Gives a store file that nobody has open its name, in the same directory: kExists if that is taken. Durable when it
+// returns ok.
+Failure PublishStore(const std::string& from, const std::string& to);
+
 }  // namespace sealog

@@ -31,6 +31,11 @@ Failure CheckFile(const FileStat& stat) {
 }
 
 // And after it, when nobody who honours locks can change it any more.
+Failure CheckContent(const FileStat& stat) {
+  if (stat.links == 0) return Refusal(Status::kAbsent, "the file was deleted");
+  return stat.bytes == 0 ? Refusal(Status::kNotAStore, "the file is empty") : Failure{};
+}
+
 Failure CheckStore(const File& file, const FileStat& stat) {
   if (stat.links == 0) return Refusal(Status::kAbsent, "the file was deleted");
   if (stat.links > 1) return Refusal(Status::kLinked, "the file has more than one hard link");
@@ -129,7 +134,8 @@ Failure Region::Open(const std::string& path, const RegionOptions& options, std:
   if (failure.ok()) failure = CheckFile(stat);
   if (failure.ok()) failure = options.read_only ? file.LockShared() : file.LockExclusive();
   if (failure.ok()) failure = file.Stat(&stat);
-  if (failure.ok()) failure = CheckStore(file, stat);
+  const bool any_content = options.read_only && options.any_content;
+  if (failure.ok()) failure = any_content ? CheckContent(stat) : CheckStore(file, stat);
   FileSystem file_system;
   if (failure.ok()) failure = ReadFileSystem(file, &file_system);
   if (!failure.ok()) return failure;

@@ -20,6 +20,7 @@ struct RegionOptions {
   bool read_only = false;
   Durability durability = Durability::kSync;
   Domain require_domain = Domain::kAny;
+  bool any_content = false;  // read_only only: opens what is no store any more, of whatever size but 0
   std::string flush;  // "", or the write-back to insist on, by its FlushName
 };
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// The command `sealog`. Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage.
+// The command `sealog`. Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage; salvage has its own.
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { runDoctor } from './doctor.ts'
+import { runSalvage, type SalvageCommandOptions } from './salvage.ts'
 
 interface Manifest {
   readonly version: string
@@ -22,11 +23,32 @@ function buildProgram(): Command {
     .action((path: string, options: { readonly json?: true }) => {
       process.exitCode = runDoctor(path, { json: options.json === true, version: manifest.version })
     })
+  program
+    .command('salvage')
+    .description('Copy everything readable out of a damaged store into a new one, and report what was not')
+    .argument('<path>', 'the damaged store; it is only read')
+    .argument('<out>', 'the new one; must not exist')
+    .addOption(
+      new Option('--keys <encoding>', 'only where both superblocks are lost').choices(['ordered', 'utf8', 'binary']),
+    )
+    .addOption(
+      new Option('--encoding <encoding>', 'of values; only where both superblocks are lost').choices([
+        'msgpack',
+        'json',
+        'string',
+        'binary',
+        'custom',
+      ]),
+    )
+    .option('--json', 'print one JSON object')
+    .action(async (path: string, out: string, options: Partial<SalvageCommandOptions>) => {
+      process.exitCode = await runSalvage(path, out, { ...options, json: options.json === true })
+    })
   return program
 }
 
 try {
-  buildProgram().parse()
+  await buildProgram().parseAsync()
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error
   // Commander has said what is wrong; --help and --version come this way too.

@@ -43,6 +43,16 @@ export interface NativeOpenOptions {
   readonly durability: number
   readonly requireDomain: number
   readonly flush: FlushMethod
+  /** For salvage, with readOnly: what is no store any more, too. */
+  readonly anyContent?: boolean
+}
+
+/** What the headers of log segments say of a store without superblocks. */
+export interface StoreGuess {
+  readonly segmentBytes: number
+  readonly storeSeed: number
+  /** How many of them agree. */
+  readonly headers: number
 }
 
 export interface RegionInfo {
@@ -165,4 +175,16 @@ export interface Native {
   eraseRange(handle: Handle, lowBytes: number, highBytes: number, flags: number, limit: number, space: number): number
   sweep(handle: Handle, unixMs: number, limit: number, flags: number): number
   openSnapshot(handle: Handle): number
+
+  /** Closes `source`, a region opened with anyContent, whatever happens. `report` is JSON. */
+  salvageAsync(
+    source: Handle,
+    out: Handle,
+    plan: Uint8Array,
+    progress: BigInt64Array,
+  ): Promise<{ answer: number; error: Failure | null; report: string }> | number
+  /** null: nothing can be told. */
+  guessStore(handle: Handle): StoreGuess | number | null
+  /** Renames a store that nobody has open, durably; refuses a name that is taken. */
+  publishStore(from: string, to: string): number
 }

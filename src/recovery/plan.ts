@@ -112,7 +112,7 @@ function planTable(choice: MetaChoice, slot: CheckpointSlot, bytes: Uint8Array):
   return { ok: true, entries, epochFloor }
 }
 
-function putU64(view: DataView, at: number, value: number): void {
+export function putU64(view: DataView, at: number, value: number): void {
   view.setUint32(at, value % 2 ** 32, true)
   view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
 }
