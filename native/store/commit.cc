@@ -37,11 +37,14 @@ Status Store::Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& att
     // Bounded, since an attempt may use up what comes back: pieces of values that do not all fit.
     if (relieved++ < kRelievingCheckpoints && Relieve(guard)) continue;
     // The reserve is for what nothing else gives room to.
-    if (who == last) break;
+    if (who == last && !GrowForWriter(guard)) break;
     who = last;
   }
   RetireEmptied();
-  if (status == Status::kOk) MaybeFreeze(guard);
+  if (status == Status::kOk) {
+    MaybeFreeze(guard);
+    GrowAhead();
+  }
   return status;
 }
 
