@@ -13,7 +13,8 @@ namespace sealog {
 namespace {
 
 constexpr uint64_t kBufferBytes = 1 << 20;
-constexpr uint64_t kSyncEveryBytes = 64 << 20;  // bounds what is dirty, and how long an abort waits for the device
+constexpr uint64_t kSyncEveryBytes = 64 << 20;      // bounds what is dirty, and how long an abort waits for the device
+constexpr uint64_t kSyncEveryGrownBytes = 4 << 20;  // and how long a commit to the same file may wait behind zeros
 constexpr uint64_t kSliceBytes = 16 << 20;  // per fallocate: on tmpfs, where one that is interrupted is undone; on ext4
 
 }  // namespace
@@ -62,11 +63,12 @@ Failure Extender::Allocate(bool* zeroed) {
 // Not ZERO_RANGE, which makes unwritten extents.
 Failure Extender::WriteZeros() {
   const std::vector<uint8_t> zeros(kBufferBytes);
+  const uint64_t sync_every = begin_ == 0 ? kSyncEveryBytes : kSyncEveryGrownBytes;
   for (uint64_t at = begin_; at < end_;) {
     const uint64_t bytes = std::min<uint64_t>(kBufferBytes, end_ - at);
     Failure failure = file_.Pwrite(zeros.data(), bytes, at);
     at += bytes;
-    if (failure.ok() && at % kSyncEveryBytes == 0) failure = file_.Fdatasync();
+    if (failure.ok() && at % sync_every == 0) failure = file_.Fdatasync();
     if (failure.ok()) failure = Report(at);
     if (!failure.ok()) return failure;
   }
