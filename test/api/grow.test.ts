@@ -176,7 +176,7 @@ describe('grow', () => {
       ['12MiB', { onProgress: 1 }, TypeError],
       ['12MiB', { signal: {} }, TypeError],
     ] as const) {
-      expect(await rejectionOf(() => db.grow(wrong, options as object))).toBeInstanceOf(type)
+      expect(await rejectionOf(() => db.grow(wrong, options))).toBeInstanceOf(type)
     }
     db.close()
     const reader = open(db.path, { readOnly: true })
