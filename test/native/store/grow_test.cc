@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "platform/syscall.h"
@@ -194,6 +195,53 @@ TEST_P(Grow, CutOffAtAnyPointLeavesTheOldSizeOrTheNewOne) {
     ASSERT_NE(opened.store, nullptr);
     EXPECT_EQ(Wrong(*opened.store, kEntries * 4), "");
   }
+}
+
+// What a power cut makes of META: each write is behind the drain of the one before, and any of its lines may be lost.
+TEST_P(Grow, AnyLinesOfTheWriteUnderWayMayBeLost) {
+  constexpr uint32_t kEntries = 200;
+  Create(path_);
+  auto store = Opened(path_).store;
+  Fill(*store, 0, kEntries);
+  std::vector<uint8_t> image = ReadFile(path_);
+  ASSERT_TRUE(store->Grow(kLargeBytes, nullptr).ok());
+  const std::vector<uint8_t> grown = ReadFile(path_);
+  store->Release();
+  image.resize(kLargeBytes);
+  const uint64_t first = SegmentHalfOffset(kSmallBytes / kSegmentBytes, 0);
+  const uint64_t end = SegmentHalfOffset(kLargeBytes / kSegmentBytes, 0);
+  const struct {
+    uint64_t offset, bytes;
+  } writes[] = {
+      {first, end - first}, {kSuperblockOffset[1], kSuperblockBytes}, {kSuperblockOffset[0], kSuperblockBytes}};
+  std::mt19937_64 random(1);
+  const std::string path = scratch_.File("state");
+  for (const auto& write : writes) {
+    for (uint32_t n = 0; n < 12; ++n) {
+      SCOPED_TRACE(std::to_string(write.offset) + " " + std::to_string(n));
+      std::vector<uint8_t> torn = image;
+      for (uint64_t at = write.offset; at < write.offset + write.bytes; at += kLineBytes) {
+        if (random() % 2 == 0) continue;
+        std::copy_n(grown.begin() + static_cast<int64_t>(at), kLineBytes, torn.begin() + static_cast<int64_t>(at));
+      }
+      const bool a_is_new = memcmp(&torn[0], &grown[0], kSuperblockBytes) == 0;
+      const bool b_is_new = memcmp(&torn[kSuperblockBytes], &grown[kSuperblockBytes], kSuperblockBytes) == 0;
+      WriteImage(path, torn);
+      OpenResult opened = Opened(path);
+      ASSERT_NE(opened.store, nullptr);
+      EXPECT_EQ(Segments(*opened.store), (a_is_new || b_is_new ? kLargeBytes : kSmallBytes) / kSegmentBytes);
+      EXPECT_EQ(Wrong(*opened.store, kEntries), "");
+      Fill(*opened.store, kEntries, kEntries + 50);
+      ASSERT_EQ(opened.store->Close(), Status::kOk);
+      opened = {};
+      opened = Opened(path);
+      ASSERT_NE(opened.store, nullptr);
+      EXPECT_EQ(Wrong(*opened.store, kEntries + 50), "");
+    }
+    std::copy_n(grown.begin() + static_cast<int64_t>(write.offset), write.bytes,
+                image.begin() + static_cast<int64_t>(write.offset));
+  }
+  EXPECT_EQ(memcmp(image.data(), grown.data(), kSlotAlignBytes * 2), 0);
 }
 
 // The table knows the new segments by a checkpoint whose slot is lost: the slot before it does not know them.
