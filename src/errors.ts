@@ -26,6 +26,7 @@ export type SealogErrorCode =
   | 'ERR_SEALOG_CONFLICT'
   | 'ERR_SEALOG_TRANSACTION'
   | 'ERR_SEALOG_OVERFLOW'
+  | 'ERR_SEALOG_CAPACITY'
   | 'ERR_SEALOG_INTERNAL'
 
 /** Where and why, as far as it is known. */

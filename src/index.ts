@@ -12,6 +12,7 @@ export type {
 } from './options.ts'
 export type { Key, KeyElement } from './codec/keys.ts'
 export type { RangeIterator, RangeOptions } from './range.ts'
+export type { GrowOptions } from './growth.ts'
 export type { Rows } from './rows.ts'
 export type { Change } from './change-feed.ts'
 export type { Namespace } from './namespace.ts'

@@ -25,6 +25,7 @@ const forwarded: Readonly<Record<keyof StoreOptions, true>> = {
   checkpointBytes: true,
   segmentBytes: true,
   seal: true,
+  autoGrow: true,
   flush: true,
   onProgress: true,
   signal: true,

@@ -1,7 +1,8 @@
 import { keyAreaBytes, metaNumbers, readBufferBytes, viewOf, writeBufferBytes } from './engine/buffers.ts'
-import { check, type Engine, type Handle } from './engine/engine.ts'
+import { check, checkObject, type Engine, type Handle } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
 import type { SealogError } from './errors.ts'
+import { growthError } from './engine/growth-error.ts'
 
 /** A value is copied out of the read buffer only up to this size; a larger one gets a buffer of its own. */
 const pooledBytesMax = readBufferBytes / 4
@@ -55,6 +56,11 @@ export class NativeSession {
     if (this.#closed) throw errorFromStatus(Status.Closed, null, { path: this.path })
   }
 
+  /** Of the file, now. REQUIRES: open. */
+  regionBytes(): number {
+    return checkObject(this.engine, this.engine.regionInfo(this.handle), { path: this.path }).fileBytes
+  }
+
   /** The error for an answer `< 0` of a hot call. */
   failure(answer: number): SealogError {
     const context = { path: this.path }
@@ -67,8 +73,16 @@ export class NativeSession {
         cause: errorFromStatus(details.status, details, context),
       })
     }
+    if (answer === -Status.Full) return errorFromStatus(Status.Full, null, { ...context, cause: this.#whyNotGrown() })
     const here = { ...details, status: -answer, detail: '', syscall: '', errno: 0 }
     return errorFromStatus(-answer, here, context)
+  }
+
+  /** Of a store that grows by itself, and could not. */
+  #whyNotGrown(): SealogError | undefined {
+    const growth = this.engine.growth(this.handle)
+    if (typeof growth === 'number' || growth.failure === null) return undefined
+    return growthError(growth.failure.status, growth.failure, this.path, growth.bytes)
   }
 
   /** The bytes `[start, end)` that Keyspace.read gave, as a Buffer that the caller of the store may keep. */

@@ -42,6 +42,11 @@ export interface OpenOptions<V = unknown> {
    * needs CAP_LINUX_IMMUTABLE). Default false: changes are found at the next open.
    */
   readonly seal?: { readonly immutable?: boolean }
+  /**
+   * Grow when the store gets full, by `step` at a time, until it has `max` in all. It begins in the background before it is full; a write
+   * that finds it full all the same waits until it has grown. Default: it does not grow by itself.
+   */
+  readonly autoGrow?: { readonly step: number | string; readonly max: number | string }
   /** Create the store where there is none. Default true. */
   readonly createIfMissing?: boolean
   /** Refuse (ERR_SEALOG_EXISTS) where there is something already. Default false. */
@@ -69,6 +74,9 @@ export interface ResolvedOptions<V = unknown> {
   readonly checkpointBytes: number
   readonly segmentBytes: number
   readonly immutable: boolean
+  readonly autoGrow: { readonly stepBytes: number; readonly maxBytes: number } | undefined
+  /** Segments that the table of a new store has room for; 0: the default. */
+  readonly tableCapacity: number
   readonly createIfMissing: boolean
   readonly errorIfExists: boolean
   readonly flush: FlushMethod
@@ -90,6 +98,7 @@ const known = [
   'checkpointBytes',
   'segmentBytes',
   'seal',
+  'autoGrow',
   'createIfMissing',
   'errorIfExists',
   'flush',
@@ -144,8 +153,12 @@ function resolve<V>(options: OpenOptions<V>, names: readonly string[]): Resolved
     throw new RangeError(`Option 'segmentBytes' must be a power of two from 16 KiB to 2 MiB, not ${segmentBytes}`)
   }
 
+  const capacityBytes = capacity(options.capacity, segmentBytes)
+  const autoGrow = growth(options.autoGrow, segmentBytes)
+  if (readOnly && autoGrow) throw new TypeError("Options 'readOnly' and 'autoGrow' conflict")
+
   return {
-    capacityBytes: capacity(options.capacity, segmentBytes),
+    capacityBytes,
     durability: oneOf('durability', options.durability, ['sync', 'relaxed'], 'sync'),
     require: oneOf('require', options.require, ['pmem', 'disk', 'os', 'memory'], 'any'),
     readOnly,
@@ -154,6 +167,8 @@ function resolve<V>(options: OpenOptions<V>, names: readonly string[]): Resolved
     checkpointBytes: checkpointBytes(options.checkpointBytes),
     segmentBytes,
     immutable,
+    autoGrow,
+    tableCapacity: tableCapacity(capacityBytes, autoGrow?.maxBytes ?? 0, segmentBytes),
     createIfMissing,
     errorIfExists,
     flush: oneOf('flush', options.flush, ['', 'clwb', 'clflushopt', 'clflush', 'nt'], ''),
@@ -176,6 +191,58 @@ function capacity(value: number | string | undefined, segmentBytes: number): num
     throw new RangeError(`Option 'capacity' must be from ${least} to ${most} bytes with these segments, not ${asked}`)
   }
   return segments * segmentBytes
+}
+
+function growth(value: unknown, segmentBytes: number): ResolvedOptions['autoGrow'] {
+  if (value === undefined) return undefined
+  if (typeof value !== 'object' || value === null) throw wrong('autoGrow', 'an object', value)
+  const { step, max, ...others } = value as { step?: number | string; max?: number | string }
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new TypeError(`Unknown option 'autoGrow.${unknown}'; it has 'step' and 'max'`)
+  if (step === undefined || max === undefined) throw new TypeError("Option 'autoGrow' needs both 'step' and 'max'")
+  const most = segmentCountMax * segmentBytes
+  const limited = (name: string, given: number | string): number => {
+    const asked = bytes(name, given, 0)
+    if (asked <= most) return asked
+    throw new RangeError(`Option '${name}' must be at most ${most} bytes with these segments, not ${asked}`)
+  }
+  return { stepBytes: limited('autoGrow.step', step), maxBytes: limited('autoGrow.max', max) }
+}
+
+/** Room in the table for all that the store may grow to, where the default, four times what it has and more, is not enough. */
+function tableCapacity(capacityBytes: number, maxBytes: number, segmentBytes: number): number {
+  const { kSegmentTableOffset, kSegmentEntryBytes } = layoutConstants
+  const segments = capacityBytes / segmentBytes
+  const meta = metaSegments(segmentBytes, segments * 4) * segmentBytes
+  const wanted = Math.ceil(maxBytes / segmentBytes)
+  if (wanted <= Math.floor((meta - kSegmentTableOffset) / kSegmentEntryBytes)) return 0
+  const least = metaSegments(segmentBytes, wanted) + freeSegmentsMin
+  if (segments >= least) return wanted
+  throw new RangeError(
+    `Option 'autoGrow.max' needs a 'capacity' of at least ${least * segmentBytes} bytes for its segment table`,
+  )
+}
+
+/**
+ * What `grow` was asked for, in bytes.
+ * @throws TypeError, RangeError
+ */
+export function resolveGrowth(
+  capacityAsked: number | string,
+  options: { readonly onProgress?: unknown; readonly signal?: unknown },
+): number {
+  const given: unknown = options
+  if (typeof given !== 'object' || given === null) throw wrong('options', 'an object', given)
+  for (const name of Object.keys(given)) {
+    if (name !== 'onProgress' && name !== 'signal') throw new TypeError(`Unknown option '${name}'`)
+  }
+  const { onProgress, signal } = options
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw wrong('onProgress', 'a function', onProgress)
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrong('signal', 'an AbortSignal', signal)
+  const parsed = parseBytes(capacityAsked)
+  if (parsed.ok) return parsed.bytes
+  const message = `The capacity ${parsed.problem}`
+  throw parsed.kind === 'type' ? new TypeError(message) : new RangeError(message)
 }
 
 function checkpointBytes(value: number | string | undefined): number {

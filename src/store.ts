@@ -8,12 +8,15 @@ import type { Domain, Engine, Handle, RegionInfo } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
 import { SealogError } from './errors.ts'
 import { GroupCommit } from './group-commit.ts'
+import { type GrowOptions, Growth } from './growth.ts'
 import { Janitor } from './janitor.ts'
 import { Keyspace } from './keyspace.ts'
 import { layoutConstants } from './layout/constants.ts'
 import { agreedEncoding, checkNamespaceOptions, type NamespaceOptions, recordOf } from './namespace-options.ts'
 import { Namespace } from './namespace.ts'
 import { NativeSession } from './native-session.ts'
+import { resolveGrowth } from './options.ts'
+import { probedSeal } from './recovery/check-seal.ts'
 import type { RecoveredStore, RecoveryReport, SealReport } from './recovery/recover.ts'
 import { Snapshot, SnapshotRef } from './snapshot.ts'
 import { readStats, type StoreStats } from './stats.ts'
@@ -45,6 +48,7 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   readonly #seal: SealReport
   readonly #compaction: Compaction
   readonly #recovery: RecoveryReport
+  readonly #growth: Growth
 
   /** For open and openAsync. */
   constructor(engine: Engine, path: string, recovered: RecoveredStore) {
@@ -70,6 +74,7 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
     this.#seal = recovered.seal
     this.#compaction = new Compaction(session)
     this.#recovery = recovered.recovery
+    this.#growth = new Growth(session)
     // What is used of the store keeps it open: a namespace, a snapshot, an iterator.
     abandoned.register(session, { engine, handle }, session)
     if (!info.readOnly) core.janitor.start()
@@ -91,15 +96,25 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
 
   /** Facts about the file and how it is mapped. */
   get info(): RegionInfo {
-    return { ...this.#info }
+    const { session } = this.#core
+    return session.closed ? { ...this.#info } : { ...this.#info, fileBytes: session.regionBytes() }
   }
 
   /** The state of the block map, as found at open, and of prefaulting, as it is now. */
   get seal(): StoreSeal {
     const populated = readStats(this.#core.session.engine, this.#core.session.handle)?.populate.complete === true
     const best = this.#seal.enforced ? 'pinned' : 'populated'
-    const level = populated && this.#seal.level === 'sealed' ? best : this.#seal.level
-    return { ...this.#seal, level, populated }
+    const seal = this.#sealNow()
+    const level = populated && seal.level === 'sealed' ? best : seal.level
+    return { ...seal, level, populated }
+  }
+
+  /** As found at open, or when the store has last grown. */
+  #sealNow(): SealReport {
+    const growth = this.#core.session.engine.growth(this.#core.session.handle)
+    return typeof growth === 'number' || growth.seal === null
+      ? this.#seal
+      : { ...this.#seal, ...probedSeal(growth.seal) }
   }
 
   /** What opening the store found and did. */
@@ -179,6 +194,19 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
    */
   compact(options: CompactOptions = {}): Promise<CompactReport> {
     return this.#compaction.run(options)
+  }
+
+  /**
+   * The store gets `capacity` in all, bytes or as '4GiB', rounded up to whole segments, while reads and writes go on. A second call waits
+   * for the first; what it has already is no change. A crash at any point leaves the old size or the new one. Aborted by `close`.
+   * @returns its size in bytes
+   * @throws TypeError, RangeError (less than it has); SealogError: ERR_SEALOG_NO_SPACE, _CAPACITY, _ABORTED, _READONLY, _CLOSED, _IO. The
+   *   store is as before, but for _IO with _POISONED behind it
+   */
+  async grow(capacity: number | string, options: GrowOptions = {}): Promise<number> {
+    const capacityBytes = resolveGrowth(capacity, options)
+    this.#core.session.assertOpen()
+    return this.#growth.grow(capacityBytes, options)
   }
 
   /** Figures since open; docs/performance.md says how to read them. */

@@ -30,6 +30,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   DefineStoreCalls(env, exports);
   DefineSalvageCalls(env, exports);
   DefineHotCalls(env, exports);
+  DefineGrowthCalls(env, exports);
   return exports;
 }
 

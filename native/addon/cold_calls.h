@@ -8,5 +8,6 @@ namespace sealog {
 void DefineRegionCalls(Napi::Env env, Napi::Object exports);
 void DefineStoreCalls(Napi::Env env, Napi::Object exports);
 void DefineSalvageCalls(Napi::Env env, Napi::Object exports);
+void DefineGrowthCalls(Napi::Env env, Napi::Object exports);
 
 }  // namespace sealog

@@ -55,6 +55,9 @@ inline Napi::Object ToObject(Napi::Env env, const Failure& f) {
   return Napi::Object(env, object);
 }
 
+// What a block map is now. In region_calls.cc.
+Napi::Object ToObject(Napi::Env env, const SealProbe& p);
+
 // Remembers the failure for lastError() and answers for it.
 inline Napi::Value Answered(Napi::Env env, const Failure& failure) {
   if (!failure.ok()) Session::Of(env)->last = failure;

@@ -103,6 +103,7 @@ inline constexpr LayoutNumber kLayoutNumbers[] = {
     SEALOG_STATUS(kUnsupported),
     SEALOG_STATUS(kAbsent),
     SEALOG_STATUS(kConflict),
+    SEALOG_STATUS(kCapacity),
 };
 
 #undef SEALOG_N

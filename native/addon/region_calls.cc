@@ -84,6 +84,7 @@ Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
   options.durability = NumberOf(o, "durability") == 1 ? Durability::kRelaxed : Durability::kSync;
   options.require_domain = static_cast<Domain>(CountOf(o, "requireDomain", static_cast<uint64_t>(Domain::kPmem)));
   options.flush = TextOf(o, "flush");
+  options.reserve_bytes = CountOf(o, "reserveBytes", kRegionBytesMax);
   std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
   std::unique_ptr<Region> region;
   if (Failure failure = Region::Open(path, options, &region); !failure.ok()) return Answered(info.Env(), failure);
@@ -99,7 +100,8 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   const RegionInfo& r = entry->AnyRegion()->info();
   Napi::Object o = Napi::Object::New(env);
   o.Set("path", r.path);
-  o.Set("fileBytes", static_cast<double>(r.file_bytes));
+  // It grows.
+  o.Set("fileBytes", static_cast<double>(entry->AnyRegion()->bytes()));
   o.Set("domain", DomainName(r.domain));
   o.Set("mapSync", r.map_sync);
   o.Set("dax", r.dax);
@@ -131,6 +133,8 @@ Napi::Value ReadRegion(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(done));
 }
 
+}  // namespace
+
 Napi::Object ToObject(Napi::Env env, const SealProbe& p) {
   Napi::Object o = Napi::Object::New(env);
   o.Set("method", p.method);
@@ -149,6 +153,8 @@ Napi::Object ToObject(Napi::Env env, const SealProbe& p) {
   o.Set("immutable", p.immutable);
   return o;
 }
+
+namespace {
 
 Napi::Value Probe(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);

@@ -37,6 +37,7 @@ enum class Status : int32_t {
   kUnsupported = 32,
   kAbsent = 33,    // no file there
   kConflict = 34,  // what a conditional change relies on is not so
+  kCapacity = 40,  // growth beyond what the segment table, or the addresses reserved at open, have room for
 };
 
 constexpr int32_t Answer(Status s) { return -static_cast<int32_t>(s); }

@@ -40,12 +40,28 @@ NodePool::NodePool(Space* space, uint64_t stamp_seed)
     kinds_[i].reserved = kNodeFirstByte / kinds_[i].unit_bytes;
   }
   segments_.resize(space->count());
-  // calloc, so that the bits of what is never visited take no memory.
-  const size_t bytes = (units_ + 7) / 8;
-  verified_.reset(static_cast<std::atomic<uint8_t>*>(calloc(bytes, 1)));
-  // Up to 16 GiB of region they are touched now, so that no put takes a page fault for them.
-  for (size_t at = 0; ready() && bytes <= kVerifiedTouchedBytes && at < bytes; at += kTouchBytes)
-    verified_[at].store(0);
+  // calloc, so that the bits of what is never visited, or not there yet, take no memory.
+  verified_.reset(static_cast<std::atomic<uint8_t>*>(calloc(VerifiedBytes(space->capacity()), 1)));
+  if (ready()) TouchVerified(0, VerifiedBytes(space->count()));
+}
+
+size_t NodePool::VerifiedBytes(uint32_t segment_count) const {
+  return size_t{segment_count} * (space_->segment_bytes() >> kUnitShift) / 8;
+}
+
+// Up to 16 GiB of region they are touched before they are used, so that no put takes a page fault for them.
+void NodePool::TouchVerified(size_t begin, size_t end) {
+  for (size_t at = begin; end <= kVerifiedTouchedBytes && at < end; at += kTouchBytes) verified_[at].store(0);
+}
+
+void NodePool::PrepareGrowth(uint32_t segment_count) {
+  // From the next page on: the bits of this one are in use.
+  TouchVerified(RoundUp(units_ / 8, kTouchBytes), VerifiedBytes(segment_count));
+}
+
+void NodePool::Grow() {
+  segments_.resize(space_->count());
+  units_ = space_->bytes() / kLeafBytes;
 }
 
 const NodeHeader* NodePool::Fail(uint64_t ref) {

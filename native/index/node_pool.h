@@ -39,6 +39,10 @@ class NodePool {
   // False: there was no memory for the bits of all nodes. Then nothing else may be called.
   bool ready() const { return verified_ != nullptr; }
 
+  // The space has grown, or is about to: Grow under the lock, PrepareGrowth before, without it.
+  void PrepareGrowth(uint32_t segment_count);
+  void Grow();
+
   Pins& pins() { return pins_; }
   uint64_t epoch() const { return epoch_; }
   void set_epoch(uint64_t epoch) {
@@ -144,6 +148,8 @@ class NodePool {
   void FreeUnit(uint64_t unit);
   void SetVerified(uint64_t unit) { verified_[unit >> 3].fetch_or(1u << (unit & 7), std::memory_order_relaxed); }
   uint32_t NextStamp();
+  size_t VerifiedBytes(uint32_t segment_count) const;
+  void TouchVerified(size_t begin, size_t end);
 
   Space* space_;
   Pins pins_;
@@ -156,7 +162,8 @@ class NodePool {
   struct FreeDeleter {
     void operator()(void* p) const;
   };
-  std::unique_ptr<std::atomic<uint8_t>[], FreeDeleter> verified_;  // a bit per unit; zero pages until touched
+  std::unique_ptr<std::atomic<uint8_t>[], FreeDeleter>
+      verified_;  // a bit per unit that there may ever be; zero pages until touched
   PoolStats stats_;
 };
 

@@ -20,6 +20,8 @@ enum class Site : uint8_t {
   kTableHalf = 9,      // checkpoint
   kSlot = 10,          // checkpoint
   kCommit = 11,        // drain: the durability point of a commit
+  kGrownTable = 16,    // growth: entries of the new segments
+  kSuperblock = 17,    // growth, and what was left of it at the next open
 };
 
 #if defined(SEALOG_TRACE)

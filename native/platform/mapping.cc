@@ -75,7 +75,7 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   if (raw_ != nullptr) Munmap(raw_, raw_bytes_);
   base_ = std::exchange(other.base_, nullptr);
   reserved_bytes_ = std::exchange(other.reserved_bytes_, 0);
-  mapped_bytes_ = std::exchange(other.mapped_bytes_, 0);
+  mapped_bytes_ = other.mapped_bytes_.exchange(0);
   mode_ = other.mode_;
   raw_ = std::exchange(other.raw_, nullptr);
   raw_bytes_ = std::exchange(other.raw_bytes_, 0);
@@ -113,6 +113,16 @@ Failure Mapping::Map(const File& file, uint64_t offset, size_t bytes, MapMode mo
   }
   mapped_bytes_ = offset + bytes;
   mode_ = mode;
+  return {};
+}
+
+Failure Mapping::Shrink(size_t bytes) {
+  const size_t mapped = mapped_bytes_;
+  if (bytes > mapped || bytes % PageBytes() != 0) return Refused("mmap");
+  if (bytes == mapped) return {};
+  if (Mmap(base_ + bytes, mapped - bytes, PROT_NONE, kReserveFlags | MAP_FIXED, -1, 0) == MAP_FAILED)
+    return SystemFailure("mmap", errno);
+  mapped_bytes_ = bytes;
   return {};
 }
 

@@ -2,6 +2,7 @@
 // moves: growth maps more of the same range.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -36,9 +37,14 @@ class Mapping {
   // afterwards.
   Failure Map(const File& file, uint64_t offset, size_t bytes, MapMode mode);
 
+  // Gives [bytes, mapped_bytes()) back to the reservation. REQUIRES: a multiple of the page size; no one uses that
+  // part.
+  Failure Shrink(size_t bytes);
+
   uint8_t* base() const { return base_; }
   size_t reserved_bytes() const { return reserved_bytes_; }
-  size_t mapped_bytes() const { return mapped_bytes_; }
+  // May be asked while another thread maps more.
+  size_t mapped_bytes() const { return mapped_bytes_.load(std::memory_order_acquire); }
   MapMode mode() const { return mode_; }
 
   // MADV_POPULATE_WRITE: every page of the range gets a writable page table entry, so that the next store does not
@@ -55,7 +61,7 @@ class Mapping {
  private:
   uint8_t* base_ = nullptr;
   size_t reserved_bytes_ = 0;
-  size_t mapped_bytes_ = 0;
+  std::atomic<size_t> mapped_bytes_{0};
   MapMode mode_ = MapMode::kShared;
   void* raw_ = nullptr;  // what mmap gave, before alignment
   size_t raw_bytes_ = 0;

@@ -1,8 +1,6 @@
 #include "region/create.h"
 
 #include <algorithm>
-#include <atomic>
-#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -12,6 +10,7 @@
 #include "platform/file_system.h"
 #include "platform/syscall.h"
 #include "platform/system.h"
+#include "region/extender.h"
 #include "region/meta_writer.h"
 #include "region/seal.h"
 
@@ -19,9 +18,7 @@ namespace sealog {
 namespace {
 
 constexpr uint64_t kBufferBytes = 1 << 20;
-constexpr uint64_t kSyncEveryBytes = 64 << 20;  // bounds what is dirty, and how long an abort waits for the device
-constexpr uint64_t kSliceBytes = 16 << 20;  // per fallocate: on tmpfs, where one that is interrupted is undone; on ext4
-constexpr size_t kNameBytesMax = 220;       // of the store's name in the temporary one, to stay below NAME_MAX
+constexpr size_t kNameBytesMax = 220;  // of the store's name in the temporary one, to stay below NAME_MAX
 constexpr uint32_t kTableGrowth = 4;
 
 Failure Refusal(Status status, std::string detail) {
@@ -105,71 +102,22 @@ class Maker {
     if (!failure.ok()) return failure;
     PrepareForAllocation(file_, file_system_);
     bool zeroed = false;
-    failure = Allocate(&zeroed);
+    Extender extender(file_, file_system_, 0, geometry_.region_bytes, options_.progress, nullptr);
+    failure = extender.Allocate(&zeroed);
     if (failure.ok()) failure = CheckDomain();
-    if (failure.ok() && !zeroed) failure = WriteZeros();
+    if (failure.ok() && !zeroed) failure = extender.WriteZeros();
     if (failure.ok()) failure = WriteMeta();
     if (failure.ok()) failure = file_.Fsync();
     if (failure.ok()) failure = Seal();
-    return failure.ok() ? CheckAbort() : failure;
+    return failure.ok() ? extender.CheckAbort() : failure;
   }
 
  private:
-  Failure CheckAbort() {
-    if (options_.progress == nullptr || std::atomic_ref<int64_t>(options_.progress[2]).load() == 0) return {};
-    return Refusal(Status::kAborted, "aborted by the caller");
-  }
-
-  Failure Report(uint64_t done_bytes) {
-    if (options_.progress != nullptr) {
-      std::atomic_ref<int64_t>(options_.progress[0]).store(static_cast<int64_t>(done_bytes));
-      std::atomic_ref<int64_t>(options_.progress[1]).store(static_cast<int64_t>(geometry_.region_bytes));
-    }
-    return CheckAbort();
-  }
-
-  // One fallocate: contiguous if it can be, and ENOSPC now and not a SIGBUS later.
-  // On tmpfs that is all: its fallocate takes a page of memory for every page of the file, zeroed when first touched
-  // (st_blocks counts them, and FileSystem.TmpfsFallocateReallyTakesThePages stores to each on a full file system).
-  // Writing zeros would only touch them all, for 0.4 s per GiB; populating does that in the background.
-  // ext4 places a request of a power of two of blocks, up to 32 MiB, on a multiple of its size, and a larger one
-  // anywhere: then no huge page table entries with DAX.
-  Failure Allocate(bool* zeroed) {
-    const uint64_t bytes = geometry_.region_bytes;
-    Failure failure = Report(0);
-    if (!failure.ok()) return failure;
-    // Known to be hopeless: tmpfs would first take all the memory there is.
-    if (bytes > file_system_.root_free_bytes) return SystemFailure("fallocate", ENOSPC);
-    const bool sliced = file_system_.memory || strcmp(file_system_.name, "ext4") == 0;
-    for (uint64_t at = 0; at < bytes && failure.ok();) {
-      const uint64_t slice = sliced ? std::min(kSliceBytes, std::bit_floor(bytes - at)) : bytes;
-      failure = file_.Fallocate(0, at, slice);
-      at += slice;
-      if (failure.ok() && file_system_.memory) failure = Report(at);
-    }
-    *zeroed = failure.ok() && file_system_.memory;
-    return failure.status == Status::kUnsupported ? file_.Truncate(bytes) : failure;
-  }
-
   Failure CheckDomain() {
     const Domain domain = DetectDomain(file_, options_.durability);
     if (domain >= options_.require_domain) return {};
     return Refusal(Status::kRequire, std::string("a store here is in the domain ") + DomainName(domain) + ", " +
                                          DomainName(options_.require_domain) + " is required");
-  }
-
-  // Turns unwritten extents into written ones. Not ZERO_RANGE, which makes unwritten ones.
-  Failure WriteZeros() {
-    std::fill(buffer_.begin(), buffer_.end(), 0);
-    for (uint64_t at = 0; at < geometry_.region_bytes;) {
-      const uint64_t bytes = std::min<uint64_t>(kBufferBytes, geometry_.region_bytes - at);
-      Failure failure = file_.Pwrite(buffer_.data(), bytes, at);
-      at += bytes;
-      if (failure.ok() && at % kSyncEveryBytes == 0) failure = file_.Fdatasync();
-      if (failure.ok()) failure = Report(at);
-      if (!failure.ok()) return failure;
-    }
-    return {};
   }
 
   Failure WriteMeta() {

@@ -13,6 +13,8 @@ namespace sealog {
 inline constexpr uint32_t kFreeSegmentsMin = 8;          // a store has META and at least these
 inline constexpr uint64_t kRegionBytesMax = 1ull << 44;  // 16 TiB: four times that still fits 47 bits of addresses
 
+inline constexpr uint32_t kSegmentCountMax = 1u << 22;  // as src/layout/constants.ts has it
+
 struct CreateOptions {
   uint64_t capacity_bytes = 0;  // of the whole file; rounded up to whole segments
   uint32_t segment_bytes = kSegmentBytesDefault;

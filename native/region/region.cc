@@ -1,5 +1,6 @@
 #include "region/region.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -73,15 +74,14 @@ MapMode ModeFor(Domain domain, bool read_only) {
 }
 
 // As much as there is, down to the file itself.
-Failure ReserveFor(uint64_t bytes, Mapping* out) {
-  Failure failure;
-  for (uint64_t factor = Region::kReserveFactor; factor != 0; factor /= 2) {
-    if (bytes > SIZE_MAX / 2 / factor) continue;
-    failure = Mapping::Reserve(bytes * factor, out);
-    if (failure.ok() || failure.error_number != ENOMEM) return failure;
+Failure ReserveFor(uint64_t bytes, uint64_t asked, Mapping* out) {
+  if (bytes > SIZE_MAX / 2) return Refusal(Status::kNoMemory, "the file is larger than the address space");
+  uint64_t wanted = std::max(Region::kReserveBytesMin, std::min<uint64_t>(asked, SIZE_MAX / 2));
+  if (bytes <= SIZE_MAX / 2 / Region::kReserveFactor) wanted = std::max(wanted, bytes * Region::kReserveFactor);
+  for (;; wanted = std::max(wanted / 2, bytes)) {
+    Failure failure = Mapping::Reserve(wanted, out);
+    if (failure.ok() || failure.error_number != ENOMEM || wanted <= bytes) return failure;
   }
-  if (failure.ok()) failure = Refusal(Status::kNoMemory, "the file is larger than the address space");
-  return failure;
 }
 
 // A session that ended without closing has left its file immutable. Taken away only from a store that nobody has open,
@@ -158,7 +158,7 @@ Failure Region::Open(const std::string& path, const RegionOptions& options, std:
                                          DomainName(options.require_domain) + " is required");
   }
   failure = ChooseFlush(options.flush, info.domain, info.eadr, &info.flush);
-  if (failure.ok()) failure = ReserveFor(stat.bytes, &region->mapping_);
+  if (failure.ok()) failure = ReserveFor(stat.bytes, options.reserve_bytes, &region->mapping_);
   if (failure.ok()) {
     failure = region->mapping_.Map(file, 0, stat.bytes, ModeFor(info.domain, options.read_only));
   }

@@ -2,6 +2,7 @@
 // in TypeScript, the rest by the layers above. Also the umbrella of this layer, see the end.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "platform/guard.h"
 #include "platform/mapping.h"
 #include "region/domain.h"
+#include "region/seal.h"
 
 namespace sealog {
 
@@ -21,7 +23,8 @@ struct RegionOptions {
   Durability durability = Durability::kSync;
   Domain require_domain = Domain::kAny;
   bool any_content = false;  // read_only only: opens what is no store any more, of whatever size but 0
-  std::string flush;  // "", or the write-back to insist on, by its FlushName
+  std::string flush;           // "", or the write-back to insist on, by its FlushName
+  uint64_t reserve_bytes = 0;  // addresses to reserve, if that is more than what is reserved anyway
 };
 
 struct RegionInfo {
@@ -42,9 +45,10 @@ struct RegionInfo {
 
 class Region {
  public:
-  // Addresses reserved at open, as a multiple of the file's size: growth up to there keeps the base. Less if addresses
-  // are short.
+  // Addresses reserved at open, as a multiple of the file's size, and at least: growth up to there keeps the base. Less
+  // if addresses are short.
   static constexpr uint64_t kReserveFactor = 4;
+  static constexpr uint64_t kReserveBytesMin = uint64_t{64} << 30;
 
   // Opens, locks (exclusively; shared if read-only), checks and maps. The file is left as it was.
   //   kAbsent, kPermission, kNotRegular (directory, symlink, device, swap file), kLinked, kLocked
@@ -68,6 +72,23 @@ class Region {
   // REQUIRES: not read-only; nothing writes to file() from now on.
   Failure EnforceSeal() const;
 
+  // The file grows to `bytes`, written and durable, and is mapped as far, behind what is there. Its superblock does not
+  // say so yet. Takes long: on a thread that may wait; the region is used meanwhile. After a failure (kNoSpace,
+  // kAborted, kIo, kNoMemory) the file has its old size again. `*seal` is the block map then, recorded in the file.
+  // REQUIRES: not read-only; one at a time; bytes() < bytes <= mapping().reserved_bytes().
+  struct Extension {
+    uint64_t bytes = 0;
+    const uint8_t* uuid = nullptr;
+    uint64_t seal_sequence = 0;   // of the record to write
+    bool populate = false;        // the pages as well
+    int64_t* progress = nullptr;  // as in CreateOptions, of the new part
+    const std::atomic<bool>* stop = nullptr;
+  };
+  Failure Extend(const Extension& extension, SealProbe* seal, bool* populated);
+
+  // Cuts file and mapping to `bytes`: what is behind is no store's. REQUIRES: not read-only; nobody uses that part.
+  Failure Trim(uint64_t bytes);
+
   uint8_t* base() const { return mapping_.base(); }
   uint64_t bytes() const { return mapping_.mapped_bytes(); }
   Domain domain() const { return info_.domain; }
@@ -76,7 +97,8 @@ class Region {
   const File& file() const { return file_; }
   File& file() { return file_; }
   const Mapping& mapping() const { return mapping_; }
-  GuardScope scope() const { return {mapping_.base(), mapping_.mapped_bytes()}; }
+  // Everything that may ever be mapped: the scope does not change as the region grows.
+  GuardScope scope() const { return {mapping_.base(), mapping_.reserved_bytes()}; }
 
   bool Contains(const void* p) const {
     return reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(base()) < bytes();
@@ -89,6 +111,7 @@ class Region {
 
  private:
   Region() = default;
+  Failure Populate(uint64_t begin, uint64_t end, const std::atomic<bool>* stop) const;
 
   File file_;  // first, so that it is closed last: the lock covers the mapping
   Mapping mapping_;

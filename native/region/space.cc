@@ -6,12 +6,22 @@
 
 namespace sealog {
 
-Space::Space(uint8_t* base, uint32_t segment_bytes_log2, uint32_t segment_count, const uint8_t uuid[16])
-    : base_(base), shift_(segment_bytes_log2), store_seed_(StoreSeed(uuid)), segments_(segment_count) {}
+Space::Space(uint8_t* base, uint32_t segment_bytes_log2, uint32_t segment_count, const uint8_t uuid[16],
+             uint32_t capacity)
+    : base_(base),
+      shift_(segment_bytes_log2),
+      store_seed_(StoreSeed(uuid)),
+      capacity_(std::max(capacity, segment_count)),
+      segments_(segment_count) {}
 
 void Space::Restore(uint32_t index, const Segment& state) {
   segments_[index] = state;
   if (state.type == SegmentType::kFree) ++free_count_;
+}
+
+void Space::Grow(uint32_t segment_count) {
+  free_count_ += segment_count - count();
+  segments_.resize(segment_count);
 }
 
 uint32_t Space::reserve(Reserve who) const {

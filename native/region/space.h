@@ -29,12 +29,15 @@ enum class Reserve : uint8_t { kPut, kClean, kRemove, kIndex };
 
 class Space {
  public:
-  Space(uint8_t* base, uint32_t segment_bytes_log2, uint32_t segment_count, const uint8_t uuid[16]);
+  // `capacity`: segments that it may grow to; 0: none more.
+  Space(uint8_t* base, uint32_t segment_bytes_log2, uint32_t segment_count, const uint8_t uuid[16],
+        uint32_t capacity = 0);
 
   uint8_t* base() const { return base_; }
   uint64_t bytes() const { return uint64_t{count()} << shift_; }
   uint32_t segment_bytes() const { return 1u << shift_; }
   uint32_t count() const { return static_cast<uint32_t>(segments_.size()); }
+  uint32_t capacity() const { return capacity_; }
   uint32_t store_seed() const { return store_seed_; }
 
   Segment& segment(uint32_t index) { return segments_[index]; }
@@ -50,6 +53,9 @@ class Space {
 
   // The segment as recorded by the current checkpoint. Called once for each segment before the first Allocate.
   void Restore(uint32_t index, const Segment& state);
+
+  // More segments, all free, whose table entries say so in half 0. REQUIRES: count() <= segment_count <= capacity().
+  void Grow(uint32_t segment_count);
 
   // Free segments that may be used now.
   uint32_t free_count() const { return free_count_; }
@@ -78,6 +84,7 @@ class Space {
   uint8_t* base_;
   uint32_t shift_;
   uint32_t store_seed_;
+  uint32_t capacity_;
   uint32_t free_count_ = 0;
   uint32_t retired_count_ = 0;
   uint64_t epoch_ = 0;

@@ -37,11 +37,14 @@ Status Store::Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& att
     // Bounded, since an attempt may use up what comes back: pieces of values that do not all fit. Each time for more.
     if (relieved++ < kReliefs && Relieve(guard, 1u << (2 * relieved - 2))) continue;
     // The reserve is for what nothing else gives room to.
-    if (who == last) break;
+    if (who == last && !GrowForWriter(guard)) break;
     who = last;
   }
   RetireEmptied();
-  if (status == Status::kOk) AfterWrite(guard);
+  if (status == Status::kOk) {
+    AfterWrite(guard);
+    GrowAhead();
+  }
   return status;
 }
 

@@ -19,8 +19,9 @@ Failure ParsePlan(const void* data, size_t bytes, uint64_t region_bytes, Plan* o
   if (h.segment_bytes_log2 > 21 || (1u << h.segment_bytes_log2) < kSegmentBytesMin)
     return Refuse("the segment size is out of range");
   const uint32_t segment_bytes = 1u << h.segment_bytes_log2;
-  if (h.segment_count == 0 || uint64_t{h.segment_count} << h.segment_bytes_log2 != region_bytes) {
-    return Refuse("the segments do not make up the file");
+  // The file may be longer: growth that was cut off.
+  if (h.segment_count == 0 || uint64_t{h.segment_count} << h.segment_bytes_log2 > region_bytes) {
+    return Refuse("the segments do not fit the file");
   }
   if (h.table_capacity < h.segment_count || h.meta_segments >= h.segment_count ||
       h.meta_segments != MetaSegments(segment_bytes, h.table_capacity)) {

@@ -42,9 +42,12 @@ void Store::Release() {
     wake_.notify_all();
     cleaner_wake_.notify_all();
     done_.notify_all();
+    StopGrowing(guard);
+    grow_.notify_all();
   }
   thread_.Join();
   cleaner_thread_.Join();
+  growth_thread_.Join();
   populator_.Stop();
   region_.reset();
 }
@@ -56,7 +59,10 @@ Failure Store::Start(Plan plan) {
   uint64_t seeds[2];
   if (Failure failure = RandomBytes(seeds, sizeof seeds); !failure.ok()) return failure;
 
-  space_ = std::make_unique<Space>(region_->base(), h.segment_bytes_log2, h.segment_count, h.uuid);
+  const uint64_t reserved = region_->mapping().reserved_bytes() >> h.segment_bytes_log2;
+  const auto capacity = static_cast<uint32_t>(std::min<uint64_t>({h.table_capacity, reserved, kSegmentCountMax}));
+  space_ = std::make_unique<Space>(region_->base(), h.segment_bytes_log2, h.segment_count, h.uuid, capacity);
+  half_crc_.reserve(capacity);
   half_crc_.resize(h.segment_count);
   for (uint32_t i = 0; i < h.segment_count; ++i) {
     const PlanSegment& from = plan_.segments[i];
@@ -76,15 +82,18 @@ Failure Store::Start(Plan plan) {
     half.live = from.live;
     half.check = from.check;
     Complete(&half, space_->store_seed(), i);
-    half_crc_[i] = half.crc;
-    table_check_ ^= TableTerm(half.crc);
+    // Since the checkpoint the store has grown: it has no entry of this one, and nothing in its sum.
+    const bool unknown = from.epoch == 0;
+    half_crc_[i] = unknown ? 0 : half.crc;
+    table_check_ ^= TableTerm(half_crc_[i]);
     // With nothing live in it a segment is free, whatever it was: a session that was cut off may have reused it
     // already.
     bool empty = s.live == 0 && s.type != SegmentType::kMeta && i != h.hot.segment && i != h.cold.segment;
     if (empty) s.type = SegmentType::kFree;
     space_->Restore(i, s);
     // A half that a cut-off checkpoint left would be taken for current once the epoch has passed it.
-    if (from.stale != 0 || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree))) space_->MarkDirty(i);
+    if (unknown || from.stale != 0 || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree)))
+      space_->MarkDirty(i);
   }
   pool_ = std::make_unique<NodePool>(space_.get(), seeds[0]);
   log_ = std::make_unique<LogWriter>(space_.get(), &persister_, seeds[1]);
@@ -220,7 +229,9 @@ Failure Store::Serve(const ServeOptions& options) {
   }
   if (dirty_) log_bytes_at_freeze_ = log_->bytes_appended() - end.bytes;  // may wrap: only differences are used
   Domain domain = region_->domain();
-  if (options.populate && (domain == Domain::kPmem || domain == Domain::kMemory)) {
+  populate_ = options.populate && (domain == Domain::kPmem || domain == Domain::kMemory);
+  StartGrowing();
+  if (populate_) {
     uint64_t first = space_->SegmentOffset(log_->position().segment);
     // Without it pages fault when they are first stored to; nothing else depends on it.
     static_cast<void>(populator_.Start(region_->mapping(), first));
@@ -317,6 +328,7 @@ Status Store::Close() {
   stop_compacting_ = true;
   Guard guard(lock_);
   Status status = Status::kOk;
+  StopGrowing(guard);
   if (serving_ && !region_->read_only()) {
     status = WaitForCommit(guard);
     if (status == Status::kOk) status = DrainLog();
@@ -384,8 +396,8 @@ void Store::Stats(StoreStats* out) {
     out->oldest_snapshot_ms = static_cast<double>(MonotonicMillis() - oldest.taken_ms);
   }
   out->tail_bytes = static_cast<double>(log_->bytes_appended() - log_bytes_at_freeze_);
-  out->populated_bytes = static_cast<double>(populator_.done_bytes());
-  out->populate_complete = populator_.complete() ? 1 : 0;
+  out->populated_bytes = static_cast<double>(populator_.done_bytes() + grown_populated_bytes_);
+  out->populate_complete = populator_.complete() && !grown_unpopulated_ ? 1 : 0;
   ProcessFaults(&out->minor_faults, &out->major_faults);
   out->cold_bytes = static_cast<double>(log_->bytes_appended(Head::kCold));
   out->cleaned_segments = static_cast<double>(cleaner_.figures().emptied);

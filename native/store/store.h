@@ -34,6 +34,22 @@ struct ServeOptions {
   bool clean_behind = true;  // a thread cleans when the store gets full
 };
 
+// How the store may grow by itself, in whole segments rounded up; and where the seal's records stand.
+struct GrowthOptions {
+  uint64_t step_bytes = 0;  // at a time; 0: not by itself
+  uint64_t max_bytes = 0;
+  uint64_t seal_sequence = 0;  // of the newest valid record
+};
+// What has become of it since open.
+struct GrowthReport {
+  uint64_t bytes = 0;      // of the region, now
+  uint64_t bytes_max = 0;  // that it may have until it is opened again
+  uint64_t count = 0;      // how often it has grown
+  bool running = false;
+  SealProbe seal;   // with count != 0: the block map of the last time
+  Failure failure;  // of the last time that it tried by itself, unless it has grown since
+};
+
 // Where a range stands between two fills.
 struct RangeRequest {
   uint64_t snapshot = 0;  // 0: the newest state
@@ -134,6 +150,9 @@ class Store {
     LogReader::Later later;
   };
   ReplayResult Replay();
+  // Before Serve, of a store that is not read-only: cuts off what a growth that did not complete has left behind the
+  // region's end, and makes the superblock that is not the current one (0 or 1) like it.
+  Failure Settle(uint32_t current_superblock);
   Failure Serve(const ServeOptions& options);
 
   // --- changes: durable when they return, unless `deferred`
@@ -166,6 +185,18 @@ class Store {
   // lock; for a thread of its own. kUnsupported: the store was made before cleaning. kAborted: StopCompacting, Close.
   Status Compact();
   void StopCompacting() { stop_compacting_ = true; }
+
+  // --- growth
+  // ----------------------------------------------------------------------------------------------------------- To be
+  // set before Serve.
+  void SetGrowth(const GrowthOptions& options) { growth_options_ = options; }
+  // The store gets this many bytes in all, rounded up to whole segments; fewer than it has are no change. Takes long,
+  // on a thread that may wait: reads and writes go on meanwhile. A second one waits for the first. After a failure the
+  // store is as before, but for kIo and kMedia with `poison()`.
+  //   kCapacity: no room in the segment table, or in the addresses reserved at open; `offset` is what there is room for
+  //   kNoSpace, kAborted (by `progress[2]`, Close or Release), kNoMemory, kIo; kClosed, kReadOnly, kPoisoned
+  Failure Grow(uint64_t capacity_bytes, int64_t* progress);
+  void Growth(GrowthReport* out);
 
   // --- reads
   // ------------------------------------------------------------------------------------------------------------ The
@@ -288,6 +319,25 @@ class Store {
   void DropWritten(Guard& guard);
   SegmentHalf EncodeHalf(uint32_t segment, uint64_t epoch) const;
 
+  // grow.cc
+  Failure GrowTo(Guard& guard, uint32_t segment_count, int64_t* progress);
+  struct Extended {
+    SealProbe seal;
+    bool populated = false;
+    bool tried_meta = false;  // it is not known which size the superblocks have
+  };
+  Failure Extend(uint32_t before, uint32_t segment_count, int64_t* progress, Extended* out);
+  Status WriteNewEntries(Persister* persister, uint32_t first, uint32_t end);
+  bool NextSuperblock(uint32_t segment_count, Superblock* next) const;
+  Status WriteSuperblocks(Persister* persister, const Superblock& superblock);
+  void StartGrowing();
+  void StopGrowing(Guard& guard);
+  void GrowthThread();
+  uint32_t NextSize() const;
+  bool MayGrow() const;
+  bool GrowForWriter(Guard& guard);
+  void GrowAhead();
+
   // read.cc
   GetResult CopyValue(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes);
   Status ValueBytes(const Record& record, uint64_t offset, uint64_t* bytes);
@@ -382,6 +432,20 @@ class Store {
   uint64_t background_commits_ = 0;  // drains that went that way
 
   Populator populator_;
+
+  // Growth. One at a time: `growing_` is held over the long part, without the lock.
+  GrowthOptions growth_options_;
+  GrowthReport growth_;
+  Thread growth_thread_;
+  std::condition_variable grow_;  // the thread
+  bool growing_ = false;
+  bool growth_wanted_ = false;
+  bool populate_ = false;  // new parts as well
+  std::atomic<bool> stop_growing_{false};
+  std::vector<uint32_t> grown_crc_;  // of the new segments' table entries
+  uint64_t growth_failed_ms_ = 0;
+  uint64_t grown_populated_bytes_ = 0;
+  bool grown_unpopulated_ = false;  // some part of what has grown
 };
 
 }  // namespace sealog

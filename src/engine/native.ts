@@ -45,6 +45,8 @@ export interface NativeOpenOptions {
   readonly flush: FlushMethod
   /** For salvage, with readOnly: what is no store any more, too. */
   readonly anyContent?: boolean
+  /** Addresses to reserve, where that is more than what is reserved anyway. */
+  readonly reserveBytes: number
 }
 
 /** What the headers of log segments say of a store without superblocks. */
@@ -53,6 +55,28 @@ export interface StoreGuess {
   readonly storeSeed: number
   /** How many of them agree. */
   readonly headers: number
+}
+
+export interface NativeGrowthOptions {
+  /** Bytes that the store grows by when it is getting full; 0: it does not. */
+  readonly stepBytes: number
+  readonly maxBytes: number
+  /** Of the newest valid seal record; 0: none. */
+  readonly sealSequence: number
+}
+
+/** What has become of a store's size since it was opened. */
+export interface GrowthReport {
+  readonly bytes: number
+  /** What it may have until it is opened again. */
+  readonly bytesMax: number
+  /** How often it has grown. */
+  readonly count: number
+  readonly running: boolean
+  /** The block map, the last time. */
+  readonly seal: SealProbe | null
+  /** Why it could not grow by itself, the last time that it tried. */
+  readonly failure: Failure | null
 }
 
 export interface RegionInfo {
@@ -147,6 +171,14 @@ export interface Native {
   storeFailure(handle: Handle): Failure | number
   closeStore(handle: Handle): number
   releaseSnapshot(handle: Handle, id: number): number
+  settleStore(handle: Handle, currentSuperblock: 0 | 1): number
+  setGrowth(handle: Handle, options: NativeGrowthOptions): number
+  growStore(
+    handle: Handle,
+    capacityBytes: number,
+    progress: BigInt64Array,
+  ): Promise<{ answer: number; error: Failure | null }> | number
+  growth(handle: Handle): GrowthReport | number
 
   put(handle: Handle, key: KeyArgument, start: number, end: number, flags: number, space: number): number
   putValue(handle: Handle, key: KeyArgument, value: Uint8Array, flags: number, space: number): number

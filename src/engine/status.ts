@@ -31,6 +31,7 @@ export const Status = {
   Unsupported: 32,
   Absent: 33,
   Conflict: 34,
+  Capacity: 40,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]
 
@@ -150,6 +151,11 @@ const meanings: Readonly<Record<number, readonly [code: SealogErrorCode, what: s
     'ERR_SEALOG_CONFLICT',
     'Something that the transaction has read was changed meanwhile',
     'run it again, with more retries, or make it shorter',
+  ],
+  [Status.Capacity]: [
+    'ERR_SEALOG_CAPACITY',
+    'The store cannot grow that far',
+    'grow it by less; what is said of addresses is decided anew when it is opened again, what is said of the table when it is created',
   ],
 }
 

@@ -3,6 +3,7 @@ import {
   DurabilityCode,
   KeyCodecCode,
   type NativeCreateOptions,
+  type NativeGrowthOptions,
   type NativeOpenOptions,
   ValueCodecCode,
 } from '../engine/engine.ts'
@@ -21,7 +22,7 @@ export function nativeCreateOptions(
   return {
     capacityBytes: options.capacityBytes,
     segmentBytes: options.segmentBytes,
-    tableCapacity: 0,
+    tableCapacity: options.tableCapacity,
     durability: DurabilityCode[options.durability],
     requireDomain: DomainCode[options.require],
     keyCodec: KeyCodecCode[options.keys ?? keysDefault],
@@ -38,5 +39,11 @@ export function nativeOpenOptions(options: ResolvedOptions): NativeOpenOptions {
     durability: DurabilityCode[options.durability],
     requireDomain: DomainCode[options.require],
     flush: options.flush,
+    reserveBytes: options.autoGrow?.maxBytes ?? 0,
   }
+}
+
+/** Options for `setGrowth`. */
+export function nativeGrowthOptions({ autoGrow }: ResolvedOptions, sealSequence: number): NativeGrowthOptions {
+  return { stepBytes: autoGrow?.stepBytes ?? 0, maxBytes: autoGrow?.maxBytes ?? 0, sealSequence }
 }

@@ -33,14 +33,18 @@ export function checkSeal(
   } catch (error) {
     reasons.push(error instanceof Error ? error.message : String(error))
   }
+  return { ...probedSeal(probe), enforced: false, verified, reasons }
+}
+
+/** What a probe says, for people. */
+export function probedSeal(
+  probe: SealProbe | undefined,
+): Pick<SealReport, 'level' | 'extents' | 'alignedBytes' | 'method' | 'digest'> {
   return {
     level: (['sparse', 'allocated', 'sealed'] as const)[probe?.level ?? 0] ?? 'sparse',
-    enforced: false,
     extents: probe?.extents ?? 0,
     alignedBytes: probe?.alignedBytes ?? 0,
     method: probe?.method ?? 'none',
     digest: probe ? digestOf(probe) : '',
-    verified,
-    reasons,
   }
 }

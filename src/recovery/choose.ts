@@ -20,6 +20,13 @@ export interface Refusal {
 export interface MetaChoice {
   readonly ok: true
   readonly superblock: Superblock
+  /** Which copy of it counts: 0 for A, 1 for B. */
+  readonly current: 0 | 1
+  /** Whether the other copy is like it. */
+  readonly alike: boolean
+  /** Bytes of the file behind the store's end, and what growth that was cut off has left, as a clause. */
+  readonly excessBytes: number
+  readonly growth: string | undefined
   /** What the store's checksums start with. */
   readonly seed: number
   /** Valid checkpoints, the newest first; at least one. */
@@ -49,7 +56,30 @@ export function chooseMeta(meta: Uint8Array, fileBytes: number, readOnly: boolea
   const seed = storeSeed(superblock.uuid)
   const slots = chooseSlots(meta, superblock, seed, findings)
   if (slots.length === 0) return refuse(Status.Corrupt, slotOffsets[0], 'neither checkpoint slot is valid')
-  return { ok: true, superblock, seed, slots, seal: chooseSeal(meta, seed), findings }
+  const excessBytes = fileBytes - superblock.regionBytes
+  return {
+    ...chosen,
+    excessBytes,
+    growth: growthOf(chosen, excessBytes),
+    seed,
+    slots,
+    seal: chooseSeal(meta, seed),
+    findings,
+  }
+}
+
+interface ChosenSuperblock {
+  readonly ok: true
+  readonly superblock: Superblock
+  readonly current: 0 | 1
+  readonly alike: boolean
+  /** The other copy is whole, and older: growth or an upgrade writes one after the other. */
+  readonly otherIsOlder: boolean
+}
+
+function growthOf({ superblock, otherIsOlder }: ChosenSuperblock, excessBytes: number): string | undefined {
+  if (excessBytes > 0) return `growth was cut off: the file has ${excessBytes} bytes behind the store's end`
+  return otherIsOlder ? `growth to ${superblock.regionBytes} bytes was cut off behind its first superblock` : undefined
 }
 
 const superblockOffsets = [layoutConstants['kSuperblockOffset.0'], layoutConstants['kSuperblockOffset.1']] as const
@@ -61,20 +91,17 @@ function at(meta: Uint8Array, offset: number, bytes: number): Uint8Array {
   return meta.subarray(Math.min(offset, meta.length), Math.min(offset + bytes, meta.length))
 }
 
-function chooseSuperblock(
-  meta: Uint8Array,
-  findings: string[],
-): { readonly ok: true; readonly superblock: Superblock } | Refusal {
+function chooseSuperblock(meta: Uint8Array, findings: string[]): ChosenSuperblock | Refusal {
   const copies = superblockOffsets.map((offset) =>
     decodeSuperblock(at(meta, offset, layoutConstants.kSuperblockBytes), offset),
   )
   // Whole structures only: one of another version counts too, since a newer Sealog may have upgraded the store.
   const whole = copies
-    .map((copy) =>
+    .map((copy, i) =>
       copy.ok
-        ? { sequence: copy.value.sequence, superblock: copy.value, version: copy.value.formatVersion }
+        ? { i, sequence: copy.value.sequence, superblock: copy.value, version: copy.value.formatVersion }
         : copy.reason === 'version'
-          ? { sequence: copy.sequence, superblock: undefined, version: copy.version }
+          ? { i, sequence: copy.sequence, superblock: undefined, version: copy.version }
           : undefined,
     )
     .filter((copy) => copy !== undefined)
@@ -87,7 +114,14 @@ function chooseSuperblock(
   copies.forEach((copy, i) => {
     if (isDamaged(copy)) findings.push(`superblock ${'AB'.charAt(i)} is damaged (${copy.reason})`)
   })
-  return { ok: true, superblock: newest.superblock }
+  const [a, b] = superblockOffsets.map((offset) => at(meta, offset, layoutConstants.kSuperblockBytes))
+  return {
+    ok: true,
+    superblock: newest.superblock,
+    current: newest.i === 0 ? 0 : 1,
+    alike: a !== undefined && b !== undefined && Buffer.compare(a, b) === 0,
+    otherIsOlder: (whole[1]?.sequence ?? newest.sequence) < newest.sequence,
+  }
 }
 
 function explainNoSuperblock(meta: Uint8Array, copies: readonly Decoded<Superblock>[]): Refusal {
@@ -148,7 +182,8 @@ function slotFits(slot: CheckpointSlot, superblock: Superblock): boolean {
   )
 }
 
-function chooseSeal(meta: Uint8Array, seed: number): SealRecord | undefined {
+/** The valid seal record with the greatest sequence. */
+export function chooseSeal(meta: Uint8Array, seed: number): SealRecord | undefined {
   let newest: SealRecord | undefined
   for (const i of [0, 1] as const) {
     const decoded = decodeSealRecord(at(meta, sealOffsets[i], layoutConstants.kSealRecordBytes), i, seed)

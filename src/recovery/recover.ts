@@ -3,10 +3,10 @@ import { errorFromStatus, Status } from '../engine/status.ts'
 import { isSealogError } from '../errors.ts'
 import { layoutConstants, metaFixedBytes } from '../layout/constants.ts'
 import type { Superblock } from '../layout/superblock.ts'
-import { nativeCreateOptions, nativeOpenOptions } from '../options/native.ts'
+import { nativeCreateOptions, nativeGrowthOptions, nativeOpenOptions } from '../options/native.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { checkSeal } from './check-seal.ts'
-import { chooseMeta, type MetaChoice, type Refusal } from './choose.ts'
+import { chooseMeta, chooseSeal, type MetaChoice, type Refusal } from './choose.ts'
 import { classifyLog, type LogEnd } from './classify.ts'
 import { chooseCodecs, type StoreCodecs } from './codecs.ts'
 import { type Plan, planStore } from './plan.ts'
@@ -50,7 +50,7 @@ export function recoverStore(engine: Engine, path: string, options: ResolvedOpti
   const context = { path }
   const handle = check(engine, engine.openRegion(path, nativeOpenOptions(options)), context)
   try {
-    const info = checkObject(engine, engine.regionInfo(handle), context)
+    let info = checkObject(engine, engine.regionInfo(handle), context)
     const choice = accept(
       chooseMeta(readAt(engine, path, handle, 0, metaFixedBytes), info.fileBytes, info.readOnly),
       path,
@@ -66,8 +66,16 @@ export function recoverStore(engine: Engine, path: string, options: ResolvedOpti
     const end = classifyLog(plan.slot, replay, 2 ** choice.superblock.segmentBytesLog2)
     if (end.kind === 'damaged') throw interiorDamage(path, end)
 
+    if (!info.readOnly && (!choice.alike || choice.excessBytes > 0)) {
+      check(engine, engine.settleStore(handle, choice.current), context)
+      info = checkObject(engine, engine.regionInfo(handle), context)
+    }
     const observed = checkSeal(engine, handle, info, choice.superblock.uuid, choice.seal)
-    // From here on nothing is written by the descriptor: in the domain pmem there is no need to.
+    if (!info.readOnly) {
+      const sealSequence = chooseSeal(readAt(engine, path, handle, 0, metaFixedBytes), choice.seed)?.sequence ?? 0
+      check(engine, engine.setGrowth(handle, nativeGrowthOptions(options, sealSequence)), context)
+    }
+    // From here on nothing is written by the descriptor, but when the store grows: in the domain pmem there is no need to.
     if (options.immutable) check(engine, engine.enforceSeal(handle), context)
     const seal = { ...observed, enforced: options.immutable }
     const serveOptions = { lsnJump: end.kind === 'clean' ? 0 : 1, populate: !info.readOnly } as const
@@ -127,7 +135,7 @@ function reportOf(
     tornAt: end.kind === 'torn' && replay ? end.offset : null,
     discardedRecords: replay?.pending ?? 0,
     usedFallback: findings.length > 0,
-    findings,
+    findings: choice.growth === undefined ? findings : [...findings, choice.growth],
     lsn: replay?.lastLsn ?? plan.slot.lsn,
     checkpoint: plan.slot.sequence,
     durationMs,

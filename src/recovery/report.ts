@@ -12,6 +12,7 @@ export interface RecoveryReport {
   readonly discardedRecords: number
   /** Whether a damaged piece of META was replaced by its other copy; `findings` says which. */
   readonly usedFallback: boolean
+  /** Also: growth that was cut off, and has been taken back or completed. */
   readonly findings: readonly string[]
   /** The last commit that is in the store. */
   readonly lsn: number

@@ -69,6 +69,8 @@ export interface FakeState {
   served: ServeOptions | undefined
   created: NativeCreateOptions | undefined
   repaired: number | undefined
+  /** The superblock that the other one was made like. */
+  settled: number | undefined
 }
 
 /** Just enough of the native engine for recovery, over a file that is META alone. */
@@ -85,6 +87,7 @@ export function fakeEngine(given: Partial<FakeState> = {}): { engine: Engine; st
     served: undefined,
     created: undefined,
     repaired: undefined,
+    settled: undefined,
     ...given,
   }
   let failure: Failure | null = null
@@ -123,6 +126,12 @@ export function fakeEngine(given: Partial<FakeState> = {}): { engine: Engine; st
         return 0
       }),
     replay: () => call('replay', () => state.replay),
+    settleStore: (_, current) =>
+      call('settleStore', () => {
+        state.settled = current
+        return 0
+      }),
+    setGrowth: () => call('setGrowth', () => 0),
     serve: (_, options) =>
       call('serve', () => {
         state.served = options

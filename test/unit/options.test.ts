@@ -12,6 +12,41 @@ import {
 
 const resolve = (options: unknown) => resolveOptions(options as OpenOptions)
 
+describe('autoGrow', () => {
+  it('is a step and a maximum', () => {
+    const autoGrow = { step: '64MiB', max: '1GiB' }
+    expect(resolve({ autoGrow })).toMatchObject({
+      autoGrow: { stepBytes: 2 ** 26, maxBytes: 2 ** 30 },
+      tableCapacity: 0,
+    })
+  })
+
+  it('has a table with room for its maximum', () => {
+    const autoGrow = { step: '1GiB', max: '128GiB' }
+    expect(resolve({ autoGrow })).toMatchObject({ tableCapacity: 2 ** 16 })
+    // 31,744 entries are what one segment of META has room for anyway.
+    expect(resolve({ autoGrow: { ...autoGrow, max: '62GiB' } })).toMatchObject({ tableCapacity: 0 })
+    expect(() => resolve({ autoGrow: { step: 1, max: '8TiB' }, capacity: '64MiB' })).toThrow(/'capacity' of at least/)
+  })
+
+  it.each([
+    [true, TypeError],
+    [null, TypeError],
+    [{}, TypeError],
+    [{ step: '1MiB' }, TypeError],
+    [{ step: '1MiB', max: '1GB' }, TypeError],
+    [{ step: '1MiB', max: '1GiB', most: 1 }, TypeError],
+    [{ step: 0, max: '1GiB' }, RangeError],
+    [{ step: 1, max: '9TiB' }, RangeError],
+  ])('is not %j', (autoGrow, type) => {
+    expect(() => resolve({ autoGrow })).toThrow(type)
+  })
+
+  it('is for a store that is written', () => {
+    expect(() => resolve({ readOnly: true, autoGrow: { step: 1, max: '1GiB' } })).toThrow(TypeError)
+  })
+})
+
 describe('options', () => {
   it('have defaults', () => {
     expect(resolveOptions()).toEqual({
@@ -24,6 +59,8 @@ describe('options', () => {
       checkpointBytes: checkpointBytesDefault,
       segmentBytes: 2 ** 21,
       immutable: false,
+      autoGrow: undefined,
+      tableCapacity: 0,
       createIfMissing: true,
       errorIfExists: false,
       flush: '',
@@ -121,7 +158,13 @@ describe('options for native', () => {
       flush: 'clwb',
       readOnly: true,
     })
-    expect(nativeOpenOptions(options)).toEqual({ readOnly: true, durability: 1, requireDomain: 3, flush: 'clwb' })
+    expect(nativeOpenOptions(options)).toEqual({
+      reserveBytes: 0,
+      readOnly: true,
+      durability: 1,
+      requireDomain: 3,
+      flush: 'clwb',
+    })
     expect(nativeCreateOptions(options)).toMatchObject({ keyCodec: 3, valueCodec: 2, tableCapacity: 0, durability: 1 })
     expect(nativeCreateOptions(resolveOptions())).toMatchObject({ keyCodec: 1, valueCodec: 1, requireDomain: 0 })
     const custom = { encode: () => new Uint8Array(0), decode: () => 1 }

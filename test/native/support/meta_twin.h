@@ -23,6 +23,8 @@ struct MetaPlan {
   Status status = Status::kOk;
   std::vector<uint8_t> bytes;     // the plan buffer of docs/boundary.md
   bool older_checkpoint = false;  // the newest valid slot's table does not hold
+  uint32_t superblock = 0;        // which one is current
+  bool settled = true;            // the other one is like it, and the file ends where it says
 };
 
 // The file's beginning: at least META, or all of a shorter file.
@@ -34,6 +36,9 @@ class MetaTwin {
     MetaPlan plan;
     plan.status = ChooseSuperblock(read_only);
     if (plan.status != Status::kOk) return plan;
+    plan.superblock = current_;
+    plan.settled = file_ == superblock_.region_bytes &&
+                   memcmp(data_ + kSuperblockOffset[0], data_ + kSuperblockOffset[1], kSuperblockBytes) == 0;
     ChooseSlots();
     plan.status = Status::kCorrupt;
     for (const CheckpointSlot& slot : slots_) {
@@ -89,6 +94,7 @@ class MetaTwin {
       return damaged ? Status::kCorrupt : Status::kNotAStore;
     }
     superblock_ = *newest;
+    current_ = static_cast<uint32_t>(newest - copies);
     if (newest->format_version != kFormatVersion ||
         (newest->features_incompat & ~uint64_t{kFeatureExpiry | kFeatureCleaning}) != 0)
       return Status::kVersion;
@@ -220,6 +226,7 @@ class MetaTwin {
   uint64_t bytes_;
   uint64_t file_;
   Superblock superblock_{};
+  uint32_t current_ = 0;
   uint32_t seed_ = 0;
   std::vector<CheckpointSlot> slots_;  // valid ones, the newest first
 };

@@ -17,13 +17,14 @@ struct OpenResult {
   std::unique_ptr<Store> store;
   Store::ReplayResult replay;
   bool clean = false;
+  bool settled = false;  // growth that was cut off had left something
 };
 
 // Refuses a store that needs its older checkpoint, which the product opens: that is damage, and no test of a crash
 // should pass by it.
 inline OpenResult OpenStore(const std::string& path, const RegionOptions& options = {},
                             FlushKind flush = BestFlush(false), uint64_t checkpoint_bytes = 1 << 20,
-                            bool populate = false, bool clean_behind = true) {
+                            bool populate = false, bool clean_behind = true, const GrowthOptions& growth = {}) {
   OpenResult result;
   std::unique_ptr<Region> region;
   result.failure = Region::Open(path, options, &region);
@@ -49,6 +50,10 @@ inline OpenResult OpenStore(const std::string& path, const RegionOptions& option
     return result;
   }
   result.clean = was_clean && result.replay.end.frames == 0;
+  result.settled = !options.read_only && !meta.settled;
+  if (result.settled) result.failure = store->Settle(meta.superblock);
+  if (!result.failure.ok()) return result;
+  store->SetGrowth(growth);
   result.failure = store->Serve({!result.clean, populate, clean_behind});
   if (result.failure.ok()) result.store = std::move(store);
   return result;

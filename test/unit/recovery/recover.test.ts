@@ -20,6 +20,25 @@ const cleanSlot = { ...testSlot, flags: 1, clean: true }
 const failure = (status: number) => ({ status, errno: 5, syscall: 'pread', offset: 77, detail: 'broken' })
 
 describe('opening a store', () => {
+  const grown = { ...testSuperblock, sequence: 2, segmentCount: 20, regionBytes: 20 * 65536 }
+
+  it('whose growth was cut off between the superblocks makes them alike', () => {
+    const info = { ...testInfo, fileBytes: grown.regionBytes }
+    const { store, state } = open({ file: encodeMeta({ superblocks: [testSuperblock, grown] }), info })
+    expect(state.settled).toBe(1)
+    expect(store!.superblock.segmentCount).toBe(20)
+    expect(store!.recovery).toMatchObject({ usedFallback: false, findings: [expect.stringContaining('growth to')] })
+  })
+
+  it('whose growth was cut off before the superblocks takes it back, unless it is read-only', () => {
+    const info = { ...testInfo, fileBytes: grown.regionBytes }
+    const { store, state } = open({ info })
+    expect(state.settled).toBe(0)
+    expect(store!.superblock.segmentCount).toBe(16)
+    expect(store!.recovery.findings).toEqual([expect.stringContaining('bytes behind')])
+    expect(open({ info }, { readOnly: true }).state.settled).toBeUndefined()
+  })
+
   it('that was closed properly serves it without a jump', () => {
     const { store, state } = open({ file: encodeMeta({ slots: [cleanSlot] }) })
     expect(state.calls).toEqual([
@@ -30,6 +49,8 @@ describe('opening a store', () => {
       'startStore',
       'replay',
       'probeSeal',
+      'readRegion',
+      'setGrowth',
       'serve',
     ])
     expect(state.served).toEqual({ lsnJump: 0, populate: true })
