@@ -35,7 +35,7 @@ Status Store::Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& att
     phase_ = Phase::kLooking;
     if (status != Status::kFull) break;
     // Bounded, since an attempt may use up what comes back: pieces of values that do not all fit. Each time for more.
-    if (relieved++ < kReliefs && Relieve(guard, 1u << (2 * relieved - 2))) continue;
+    if (relieved++ < kReliefs && Relieve(guard, last == Reserve::kPut ? 1u << (2 * relieved - 2) : 0)) continue;
     // The reserve is for what nothing else gives room to.
     if (who == last && !GrowForWriter(guard)) break;
     who = last;
@@ -90,17 +90,20 @@ bool Store::CheckpointsForRoom(Guard& guard) {
   return space_->free_count() > free;
 }
 
-// The store is full: checkpoints, and then cleaning, make room. False if there is nothing to be had; then again at once
-// until something has changed: snapshots may hold it.
+// The store is full: checkpoints, and then cleaning, if `segments` are asked for, make room. False if there is nothing
+// to be had; then again at once until something has changed: snapshots may hold it. A remove has the reserve, and is
+// not made to clean.
 bool Store::Relieve(Guard& guard, uint32_t segments) {
   const Pins& pins = pool_->pins();
   if (!dirty_ && pool_->epoch() == futile_epoch_ && pins.waiting() == futile_waiting_) return false;
   const uint32_t free = space_->free_count();
   const uint64_t waiting = pins.waiting();
   CheckpointsForRoom(guard);
-  if (leisure_level_ != 0 && space_->free_count() < free + segments) {
+  if (leisure_level_ != 0 && space_->free_count() < free + segments && log_->bytes_appended() >= futile_until_) {
     CleanForRoom(guard, segments);
     CheckpointsForRoom(guard);
+    // Not again for each write that is refused.
+    if (space_->free_count() <= free) futile_until_ = log_->bytes_appended() + space_->segment_bytes() / 4;
   }
   if (poison_status_ != Status::kOk) return false;
   if (space_->free_count() > free || pins.waiting() < waiting) return true;

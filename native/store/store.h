@@ -393,6 +393,7 @@ class Store {
   std::atomic<bool> stop_compacting_{false};
   uint32_t pay_level_ = 0, leisure_level_ = 0;  // of reclaimable segments; 0: the store's format cannot be cleaned
   uint64_t nothing_to_clean_until_ = 0;         // log bytes
+  uint64_t futile_until_ = 0;                   // log bytes: cleaning a full store has given nothing
   uint64_t owed_bytes_ = 0;                     // dead bytes that writers have still to pass over
   uint64_t paid_at_ = 0;                        // log bytes
 
@@ -437,7 +438,7 @@ class Store {
   GrowthOptions growth_options_;
   GrowthReport growth_;
   Thread growth_thread_;
-  std::condition_variable grow_;  // the thread
+  std::condition_variable_any grow_;  // the thread
   bool growing_ = false;
   bool growth_wanted_ = false;
   bool populate_ = false;  // new parts as well
