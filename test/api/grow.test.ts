@@ -71,6 +71,7 @@ describe.each(['memory', 'disk'] as const)('a store on %s', (on) => {
     snapshot.release()
     expectSame([...db.range()], entries(count))
 
+    await db.grow('14MiB')
     expect(await growUnderLoad(db, '20MiB')).toBe(20 * mib)
     db.removeSync('asynchronous')
     expectSame([...db.range()], entries(count))
