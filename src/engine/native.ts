@@ -163,4 +163,14 @@ export interface Native {
   eraseRange(handle: Handle, lowBytes: number, highBytes: number, flags: number, limit: number, space: number): number
   sweep(handle: Handle, unixMs: number, limit: number, flags: number): number
   openSnapshot(handle: Handle): number
+
+  pieceBytes(handle: Handle): number
+  beginValue(handle: Handle, key: KeyArgument, space: number): number
+  appendValue(handle: Handle, id: number, piece: Uint8Array): number
+  finishValue(handle: Handle, id: number, expires: number, expected: number, flags: number): number
+  abortValue(handle: Handle, id: number): number
+  getPart(handle: Handle, key: KeyArgument, buffer: Uint8Array, space: number, snapshot: number, offset: number): number
+  openView(handle: Handle, key: KeyArgument, space: number, snapshot: number): Uint8Array | number
+  closeView(handle: Handle): number
+  viewFrom(handle: Handle, bytes: number): number
 }
