@@ -270,7 +270,8 @@ TEST_F(ValueStream, OfADamagedPieceNothingIsHandedOut) {
   ASSERT_NE(at, end);
   at[63] ^= 1;
   std::vector<uint8_t> out(piece, 0xee);
-  const Bytes key = BytesOf(std::string("key"));
+  const std::string name = "key";
+  const Bytes key = BytesOf(name);
   const auto part = [&](uint64_t offset) { return store_->GetPart(0, kTreeUser, key, offset, out.data(), piece); };
   EXPECT_EQ(part(piece).status, Status::kCorrupt);
   EXPECT_TRUE(std::all_of(out.begin(), out.end(), [](uint8_t b) { return b == 0xee; }));
