@@ -26,16 +26,21 @@ export function getStream(keyspace: Keyspace, key: unknown, state: OwnState): Re
     if (!found) state.release()
   }
   if (!found) return undefined
+  let turn: NodeJS.Immediate | undefined
   const stream = new Readable({
     highWaterMark: reader.nextBytes,
+    // One piece in a turn of the event loop: a reader that never waits holds up nobody.
     read() {
-      try {
-        this.push(reader.read())
-      } catch (error) {
-        this.destroy(error as Error)
-      }
+      turn = setImmediate(() => {
+        try {
+          this.push(reader.read())
+        } catch (error) {
+          this.destroy(error as Error)
+        }
+      })
     },
     destroy(error, done) {
+      clearImmediate(turn)
       forgotten.unregister(state)
       state.release()
       done(error)

@@ -19,7 +19,9 @@ export type PutStreamOptions = PutOptions & {
 
 const optionNames = ['ttl', 'expiresAt', 'ifVersion', 'ifNoExists', 'signal', 'onProgress']
 const { kExpiryHeadBytes, kKeyBytesMax } = layoutConstants
-/** After so many bytes they are made durable, and the event loop has a turn. */
+/** After so many bytes the event loop has a turn. */
+const turnBytes = 2 ** 20
+/** After so many they are made durable: the device sets the pace. */
 const stepBytes = 4 * 2 ** 20
 
 /**
@@ -79,6 +81,7 @@ async function take(
   onProgress: ((doneBytes: number) => void) | undefined,
 ): Promise<void> {
   let told = 0
+  let turned = 0
   let stepped = 0
   for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
     for (let at = 0; at < chunk.length;) {
@@ -86,9 +89,13 @@ async function take(
       if (target.logged === told) continue
       told = target.logged
       onProgress?.(told)
-      if (told - stepped < stepBytes) continue
-      stepped = told
-      await target.settle()
+      if (told - turned < turnBytes) continue
+      turned = told
+      if (told - stepped >= stepBytes) {
+        stepped = told
+        await target.settle()
+      }
+      await nextTurn()
     }
   }
 }
@@ -145,10 +152,9 @@ class ValueTarget {
     return bytes
   }
 
-  /** Waits until what was written is durable: the device sets the pace, and no other work waits for it. */
-  async settle(): Promise<void> {
-    await this.#core.commits.join()
-    await nextTurn()
+  /** Resolves when what was written is durable, on the device if need be: no other work waits for it. */
+  settle(): Promise<void> {
+    return this.#core.commits.join()
   }
 
   /** Makes the value visible. @returns false if the condition does not hold */
