@@ -4,6 +4,8 @@ import { PassThrough, Readable } from 'node:stream'
 import { buffer as bufferOf } from 'node:stream/consumers'
 import { ReadableStream } from 'node:stream/web'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { type Key, open, type ReadView, type Store, type ValueSource } from '../../src/index.ts'
 import { expectRefusal, expectSame, rejectionOf } from '../support/expect.ts'
@@ -304,6 +306,20 @@ describe('getStream', () => {
     for await (const part of streams[2]!) {
       expect(part).toHaveLength(pieceBytes)
       break
+    }
+    expect(db.stats().pins.snapshots).toBe(0)
+  })
+
+  it('lets go of its state when nobody has it any more', async () => {
+    const db = openLarge('64MiB')
+    await db.putStream('key', [value])
+    for (let i = 0; i < 5; i++) db.getStream('key')?.once('error', () => undefined)
+    expect(db.stats().pins.snapshots).toBe(5)
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    for (let i = 0; i < 50 && db.stats().pins.snapshots > 0; i++) {
+      await sleep(10)
+      collect()
     }
     expect(db.stats().pins.snapshots).toBe(0)
   })
