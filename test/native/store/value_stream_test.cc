@@ -165,6 +165,29 @@ TEST_F(ValueStream, SurvivesManyCheckpointsBetweenItsPieces) {
   EXPECT_LE(Stats().log_segments, 4);
 }
 
+// Its pieces share segments with what dies, and are moved once they are live.
+TEST_F(ValueStream, LivesThroughCleaning) {
+  const std::string value = Value(400'000);
+  const uint64_t id = Begin("key");
+  const auto churn = [&](int round) {
+    for (int i = 0; i < 60; ++i) ASSERT_EQ(Put("x" + std::to_string(i * 7 % 40), Value(3'000, round)), Status::kOk);
+    ASSERT_EQ(store_->CleanSome(200), Status::kOk);
+  };
+  for (size_t at = 0; at < value.size(); at += store_->piece_bytes_max()) {
+    ASSERT_EQ(Append(id, value.substr(at, store_->piece_bytes_max())), Status::kOk);
+    churn(static_cast<int>(at));
+  }
+  ASSERT_EQ(store_->Checkpoint(), Status::kOk);
+  ASSERT_EQ(Finish(id), Status::kOk);
+  EXPECT_TRUE(Get("key") == value);
+  for (int round = 0; round < 20; ++round) churn(round);
+  EXPECT_TRUE(Get("key") == value);
+  OpenAsIfTheMachineDied();
+  EXPECT_TRUE(Get("key") == value);
+  Settle();
+  EXPECT_TRUE(Get("key") == value);
+}
+
 TEST_F(ValueStream, LeavesNothingWhenTheMachineDiesBeforeItsPut) {
   Settle();
   const double free = Stats().free_segments, live = Stats().live_bytes;
