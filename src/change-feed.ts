@@ -1,6 +1,6 @@
 import type { Key } from './codec/keys.ts'
 import { RangeFlag } from './engine/engine.ts'
-import { SealogError } from './errors.ts'
+import { isSealogError, SealogError } from './errors.ts'
 import type { Keyspace } from './keyspace.ts'
 import type { Bounds } from './range.ts'
 
@@ -80,7 +80,15 @@ export class ChangeFeed {
 }
 
 function valueOf(keyspace: Keyspace, key: unknown): unknown {
-  return keyspace.read(key, 0, false, (buffer, start, end) => keyspace.values.decode(buffer, start, end))
+  return keyspace.read(key, 0, false, (buffer, start, end) => {
+    try {
+      return keyspace.values.decode(buffer, start, end)
+    } catch (error) {
+      // What putStream has written need not be a value.
+      if (isSealogError(error, 'ERR_SEALOG_CORRUPT')) return Buffer.from(buffer.subarray(start, end))
+      throw error
+    }
+  })
 }
 
 interface Waiter {

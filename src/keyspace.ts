@@ -56,6 +56,11 @@ export class Keyspace<V = unknown> {
     this.#dropped = name
   }
 
+  /** What is before its keys; 0 for those of the default namespace. @throws SealogError ERR_SEALOG_CLOSED once it was dropped */
+  get id(): number {
+    return Math.floor(this.code / 4)
+  }
+
   /** What native knows it by: 0, or 4 * id + the code of its keys. @throws SealogError ERR_SEALOG_CLOSED once it was dropped */
   get code(): number {
     this.assertNotDropped()

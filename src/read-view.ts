@@ -1,5 +1,7 @@
+import type { Readable } from 'node:stream'
 import type { Key } from './codec/keys.ts'
 import { Meta } from './engine/buffers.ts'
+import { getStream } from './get-stream.ts'
 import type { Keyspace } from './keyspace.ts'
 import {
   checkLimit,
@@ -10,6 +12,9 @@ import {
   type RangeOptions,
   type TakeEntry,
 } from './range.ts'
+import { SnapshotRef } from './snapshot-ref.ts'
+import type { StateRef } from './state-ref.ts'
+import { viewValue } from './view.ts'
 
 export interface Entry<V = unknown, K = Key> {
   readonly key: K
@@ -23,13 +28,6 @@ export interface VersionedValue<V = unknown> {
   /** Unix milliseconds; undefined: never. */
   readonly expiresAt: number | undefined
 }
-
-/** The state that is read: a snapshot's number, or 0 for the newest. */
-export interface StateRef {
-  readonly id: number
-}
-
-export const newestState: StateRef = { id: 0 }
 
 /**
  * Reads of one namespace, of its newest state or of a snapshot. Always synchronous; what they return are copies.
@@ -56,6 +54,27 @@ export abstract class ReadView<V = unknown, K = Key> {
   getBinary(key: K): Buffer | undefined {
     const { session } = this.#keyspace
     return this.#keyspace.read(key, this.#state.id, false, (buffer, start, end) => session.keepRead(buffer, start, end))
+  }
+
+  /**
+   * The stored bytes of a value as a stream; undefined if there is none. It reads the state of this moment, whatever is written
+   * meanwhile, and holds on to that until it ends or is destroyed. That of a snapshot must be read before the snapshot is released.
+   * Each piece is verified before it is handed out: the stream ends with ERR_SEALOG_CORRUPT where one is damaged.
+   */
+  getStream(key: K): Readable | undefined {
+    const { session } = this.#keyspace
+    const state = this.#state.id === 0 ? new SnapshotRef(session) : { id: this.#state.id, release: () => undefined }
+    return getStream(this.#keyspace, key, state)
+  }
+
+  /**
+   * Reads the stored bytes of a value in place, without copying them where that pays (from 64 KiB on, and where the value is not in
+   * pieces): `callback` is called with them, and its result returned; undefined, without a call, if there is none. The array is for
+   * the callback only: when it returns, its length is 0. It must not be given to anything asynchronous. What is stored to it is lost.
+   * @throws TypeError if the callback returns a promise; ERR_SEALOG_MEDIA, behind the callback, if the file could not be read
+   */
+  view<T>(key: K, callback: (bytes: Uint8Array) => T): T | undefined {
+    return viewValue(this.#keyspace, key, this.#state.id, callback)
   }
 
   /** The value with its version. */

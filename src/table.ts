@@ -10,7 +10,10 @@ import { WriteFlag } from './engine/engine.ts'
 import type { Keyspace } from './keyspace.ts'
 import { keyAreaBytes } from './native-session.ts'
 import { encodeBounds, placeBounds, type RangeOptions } from './range.ts'
-import { newestState, ReadView } from './read-view.ts'
+import { putStream, type PutStreamOptions } from './put-stream.ts'
+import { ReadView } from './read-view.ts'
+import { newestState } from './state-ref.ts'
+import type { ValueSource } from './value-source.ts'
 import {
   checkPutOptions,
   checkSignal,
@@ -87,6 +90,25 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
     } catch (error) {
       return rejected(error)
     }
+  }
+
+  /**
+   * Writes an entry whose value comes from a stream, up to 1 GiB of it without holding it in memory: visible as a whole when the source
+   * has ended, durable when the promise resolves. The bytes are stored as they are: read them with getStream, getBinary or view, or with
+   * get where the encoding is 'binary' (or the bytes are what it would have written).
+   * @param source each string of it counts as its UTF-8. It is destroyed, cancelled or returned if the value is not written
+   * @returns with a condition: whether it was written. The condition is looked at when the source has ended
+   * @throws (rejects) what the source throws, or ERR_SEALOG_ABORTED for an aborted signal; the old value stays, as with every error
+   */
+  putStream(
+    key: K,
+    source: ValueSource,
+    options?: PutStreamOptions & { [name in keyof Condition]?: undefined },
+  ): Promise<void>
+  putStream(key: K, source: ValueSource, options: PutStreamOptions): Promise<boolean>
+  async putStream(key: K, source: ValueSource, options: PutStreamOptions = {}): Promise<boolean | void> {
+    const written = await putStream(this.#core, this.#keyspace, key, source, options)
+    if (expectedVersion(options) !== undefined) return written
   }
 
   /** Removes an entry. Durable on return. @returns whether there was one, in the version asked for */

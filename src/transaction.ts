@@ -22,7 +22,7 @@ import {
 } from './range.ts'
 import type { Entry } from './read-view.ts'
 import { LazyRows, type Rows } from './rows.ts'
-import { SnapshotRef } from './snapshot.ts'
+import { SnapshotRef } from './snapshot-ref.ts'
 import { checkPutOptions, checkSignal, type ExpiryOptions, expiryOf, keepingExpiry } from './write-options.ts'
 import type { RunningTransaction } from './write-gate.ts'
 

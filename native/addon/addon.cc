@@ -6,6 +6,7 @@
 #include "addon/hot_calls.h"
 #include "addon/layout_table.h"
 #include "addon/session.h"
+#include "addon/value_calls.h"
 
 namespace sealog {
 namespace {
@@ -31,6 +32,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   DefineSalvageCalls(env, exports);
   DefineHotCalls(env, exports);
   DefineGrowthCalls(env, exports);
+  DefineValueCalls(env, exports);
   return exports;
 }
 

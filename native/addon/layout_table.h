@@ -70,6 +70,7 @@ inline constexpr LayoutNumber kLayoutNumbers[] = {
     SEALOG_N(kSessionLsnJump),
     SEALOG_N(kSlotClean),
     SEALOG_N(kHalfBitmapB),
+    SEALOG_N(kHalfPending),
     SEALOG_N(kLeafBytes),
     SEALOG_N(kInnerBytes),
     SEALOG_N(kNodeFirstByte),

@@ -14,6 +14,9 @@
 
 namespace sealog {
 
+// From this size on a view in place is cheaper than a copy: docs/decisions/0015-streams-and-views.md has the figures.
+inline constexpr uint64_t kViewBytesMin = 64 << 10;
+
 struct Entry {
   std::unique_ptr<Region> region;  // until startStore
   std::shared_ptr<Store> store;    // from then on; a commit on another thread holds it as well
@@ -27,6 +30,14 @@ struct Entry {
   size_t read_bytes = 0;
   double* meta = nullptr;
   napi_ref buffers[3] = {nullptr, nullptr, nullptr};
+
+  // What callbacks look at now, the innermost last.
+  struct View {
+    napi_ref array_buffer;
+    ViewResult place;  // no `data`: a copy
+  };
+  std::vector<View> views;
+  uint64_t view_bytes_min = kViewBytesMin;  // smaller values are copied
 
   const Region* AnyRegion() const { return store ? &store->region() : region.get(); }
 };
@@ -60,8 +71,23 @@ class Session {
     return entry->generation == static_cast<uint32_t>(handle) / kHandleSlots ? entry : nullptr;
   }
 
+  // Ends the innermost view: nobody sees its memory any more. kMedia: it was not all there to be seen.
+  static Status EndView(napi_env env, Entry* entry) {
+    const Entry::View view = entry->views.back();
+    entry->views.pop_back();
+    napi_value array_buffer = nullptr;
+    if (napi_get_reference_value(env, view.array_buffer, &array_buffer) == napi_ok && array_buffer != nullptr)
+      static_cast<void>(napi_detach_arraybuffer(env, array_buffer));
+    napi_delete_reference(env, view.array_buffer);
+    return view.place.data == nullptr ? Status::kOk : entry->store->EndView(view.place);
+  }
+  static void EndViews(napi_env env, Entry* entry) {
+    while (!entry->views.empty()) static_cast<void>(EndView(env, entry));
+  }
+
   // The entry's slot may be used again, by another generation.
   void Close(napi_env env, Entry* entry) {
+    EndViews(env, entry);
     ReleaseBuffers(env, entry);
     entry->store.reset();
     entry->region.reset();

@@ -124,6 +124,7 @@ Napi::Value CloseStore(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Entry* entry = EntryOf(info);
   if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
+  Session::EndViews(env, entry);
   Status status = entry->store->Close();
   Failure failure = status == Status::kOk ? Failure{} : entry->store->poison();
   if (status != Status::kOk && failure.ok()) failure.status = status;

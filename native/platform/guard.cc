@@ -1,5 +1,6 @@
 #include "platform/guard.h"
 
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include <csignal>
@@ -7,6 +8,7 @@
 #include <mutex>
 #include <new>
 
+#include "platform/mapping.h"
 #include "platform/syscall.h"
 
 namespace sealog {
@@ -73,6 +75,25 @@ void RestoreMask(const void* context) {
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
+// Newest first. Entries are added, and used again, never taken out.
+std::atomic<Forgiven*> forgiven{nullptr};
+
+// Whether the fault was in what is forgiven. mmap is a system call and nothing else here, so a handler may make it.
+bool ForgiveFault(uintptr_t address) {
+  for (Forgiven* f = forgiven.load(std::memory_order_acquire); f != nullptr; f = f->older) {
+    if (address - f->first.load(std::memory_order_relaxed) >= f->bytes.load(std::memory_order_acquire)) continue;
+    const uintptr_t page_bytes = PageBytes();
+    void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
+    const int saved = errno;
+    void* mapped = mmap(page, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    errno = saved;
+    if (mapped == MAP_FAILED) return false;
+    f->faults.fetch_add(1, std::memory_order_release);
+    return true;
+  }
+  return false;
+}
+
 void OnSigbus(int signal, siginfo_t* info, void* context) {
   if (info->si_code > 0) {  // from the kernel, with an address
     auto address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -83,6 +104,7 @@ void OnSigbus(int signal, siginfo_t* info, void* context) {
         siglongjmp(frame->resume, 1);
       }
     }
+    if (ForgiveFault(address)) return;
   }
   Chain(previous.load(std::memory_order_acquire), signal, info, context);
 }
@@ -92,6 +114,34 @@ bool IsOurs(const struct sigaction& action) {
 }
 
 }  // namespace
+
+bool Forgive(void* base, size_t bytes, Forgiven** entry) {
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  Forgiven* f = *entry;
+  if (bytes == 0) {
+    if (f != nullptr) f->bytes.store(0, std::memory_order_release);
+    *entry = nullptr;
+    return true;
+  }
+  // One that is not used, or a new one.
+  if (f == nullptr) {
+    for (f = forgiven.load(std::memory_order_relaxed); f != nullptr && f->bytes != 0;) f = f->older;
+  }
+  const bool fresh = f == nullptr;
+  if (fresh) f = new (std::nothrow) Forgiven;
+  if (f == nullptr) return false;
+  f->faults = 0;
+  f->first.store(reinterpret_cast<uintptr_t>(base), std::memory_order_relaxed);
+  f->bytes.store(bytes, std::memory_order_release);
+  if (fresh) {
+    f->older = forgiven.load(std::memory_order_relaxed);
+    forgiven.store(f, std::memory_order_release);
+  }
+  static_cast<void>(PageBytes());  // known before a handler asks
+  *entry = f;
+  return true;
+}
 
 Failure EnsureGuardHandler() {
   static std::mutex mutex;

@@ -26,6 +26,18 @@ struct GuardScope {
 // it. One sigaction when nothing changed. The handler found there is chained to, and may itself chain to ours.
 Failure EnsureGuardHandler();
 
+// Addresses that are read outside of any guard, by JavaScript: a fault there puts a page of zeros in the place of the
+// one that cannot be read, is counted, and the reader goes on.
+struct Forgiven {
+  std::atomic<uintptr_t> first{0};
+  std::atomic<size_t> bytes{0};
+  std::atomic<uint64_t> faults{0};
+  Forgiven* older = nullptr;
+};
+// Forgives faults in [base, base + bytes) from now on; with 0 bytes: no more, and `*entry` may be used by another.
+// False: no memory. Entries are never freed, since a handler may be looking at them.
+bool Forgive(void* base, size_t bytes, Forgiven** entry);
+
 namespace internal {
 
 struct GuardFrame {

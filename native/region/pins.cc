@@ -20,6 +20,12 @@ void Pins::Add(uint64_t epoch) {
   spare_.pop_back();
 }
 
+void Pins::Hold(uint64_t epoch) {
+  for (Pin& pin : pins_) {
+    if (pin.epoch == epoch) ++pin.holders;
+  }
+}
+
 void Pins::Remove(uint64_t epoch) {
   size_t i = pins_.size();
   while (i != 0 && pins_[i - 1].epoch != epoch) --i;

@@ -27,6 +27,8 @@ class Pins {
 
   // Pins the state at the end of `epoch`. REQUIRES: epoch >= every epoch pinned before. Pinning one twice counts.
   void Add(uint64_t epoch);
+  // One holder more of a state that is pinned already, however old it is. REQUIRES: pinned.
+  void Hold(uint64_t epoch);
   // REQUIRES: pinned.
   void Remove(uint64_t epoch);
 

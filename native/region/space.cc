@@ -92,6 +92,11 @@ void Space::AddLive(uint32_t index, int64_t delta) {
   MarkDirty(index);
 }
 
+void Space::AddPending(uint32_t index, int64_t delta) {
+  segments_[index].pending = static_cast<uint32_t>(segments_[index].pending + delta);
+  MarkDirty(index);
+}
+
 std::vector<uint32_t> Space::TakeDirty() {
   std::vector<uint32_t> taken;
   taken.swap(dirty_);

@@ -18,6 +18,7 @@ struct Segment {
   bool dirty = false;     // differs from that half
   bool retired = false;   // free, but a pinned state still refers to it
   uint32_t live = 0;      // LOG: bytes; LEAF, INNER: units
+  uint32_t pending = 0;   // LOG: bytes of pieces that nothing refers to yet; never part of `live`
   uint32_t check = 0;     // LOG: frame seed; LEAF, INNER: checksum of the bitmap
   uint64_t sequence = 0;  // LOG: log sequence
   uint64_t birth = 0;     // epoch in which it was taken into use; 0: before open
@@ -77,6 +78,7 @@ class Space {
 
   void MarkDirty(uint32_t index);
   void AddLive(uint32_t index, int64_t delta);
+  void AddPending(uint32_t index, int64_t delta);
   // Segments that differ from the table, each once; the caller writes them and clears `dirty`.
   std::vector<uint32_t> TakeDirty();
 

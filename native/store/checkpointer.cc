@@ -22,7 +22,7 @@ SegmentHalf Store::EncodeHalf(uint32_t segment, uint64_t epoch) const {
   half.type = static_cast<uint8_t>(s.type);
   half.epoch = epoch;
   if (s.type != SegmentType::kFree) {
-    half.flags = s.flags;
+    half.flags = static_cast<uint8_t>(s.flags | (s.pending != 0 ? kHalfPending : 0));
     half.sequence = s.sequence;
     half.live = s.live;
     half.check = s.check;

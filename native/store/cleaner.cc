@@ -40,7 +40,8 @@ bool Cleaner::Choose(uint32_t dead_min, uint64_t pinned_epoch) {
   uint32_t victim = kSegmentNone;
   for (uint32_t i = 0; i < space_->count(); ++i) {
     const Segment& s = space_->segment(i);
-    if (s.type != SegmentType::kLog || s.live == 0 || log_->Uses(i) || (pinned_epoch != 0 && s.birth <= pinned_epoch))
+    if (s.type != SegmentType::kLog || s.live == 0 || s.pending != 0 || log_->Uses(i) ||
+        (pinned_epoch != 0 && s.birth <= pinned_epoch))
       continue;
     const uint32_t dead = DeadBytes(i);
     if (dead < dead_min || dead == 0) continue;

@@ -446,6 +446,34 @@ Status Store::Batch(const BatchRequest& request, bool deferred, uint64_t* versio
   });
 }
 
+// One piece of a value that is being streamed in, counted as pending at once: a checkpoint may follow.
+Status Store::AppendPiece(Guard& guard, const Change& piece, ValueExtent* extent) {
+  return Attempted(guard, true, Reserve::kPut, [&](Reserve who) -> Status {
+    const uint32_t record_bytes = LogWriter::RecordBytes(piece);
+    const uint64_t bytes = RoundUp(record_bytes, kLineBytes);
+    if (Status s = EnsureLog(&bytes, 1, who); s != Status::kOk) return s;
+    dirty_ = true;
+    phase_ = Phase::kLogging;
+    const uint64_t offset = log_->Append(piece);
+    if (offset == kNoOffset) return OutOfLog();
+    *extent = {offset, static_cast<uint32_t>(piece.value.size), space_->At<const RecordHeader>(offset)->crc};
+    space_->AddPending(space_->SegmentOf(offset), static_cast<int64_t>(RoundUp(record_bytes, kRecordAlign)));
+    return Status::kOk;
+  });
+}
+
+// The PUT behind such pieces: `change` has their list.
+Status Store::PutPieces(Guard& guard, const Change& change, const ValueEnd& end, bool deferred, uint64_t* version) {
+  return BatchAttempted(guard, deferred, Reserve::kPut, version, [&](BatchWork* work) {
+    if (end.conditional) {
+      if (Status s = Holds({change.tree, change.key, end.version}); s != Status::kOk) return s;
+    }
+    work->changes.push_back(change);
+    AddExpiryList(&work->changes, &work->expiry_keys);
+    return Status::kOk;
+  });
+}
+
 // Keys are used where they lie in the log: nothing there is given back before the change is whole.
 Status Store::EraseRange(uint32_t tree, const KeyRange& range, uint32_t limit, bool deferred, Removed* removed) {
   if (tree >= kTreeCount) return Status::kInvalid;

@@ -53,6 +53,15 @@ Status Store::ValueBytes(const Record& record, uint64_t offset, uint64_t* bytes)
   return Status::kOk;
 }
 
+// The piece that a list names, verified.
+bool Store::PieceAt(const ValueExtent& extent, Record* chunk) {
+  if (RecordAt(*space_, extent.offset, chunk) && chunk->kind == kRecordChunk && chunk->value.size == extent.bytes &&
+      chunk->header->crc == extent.crc && VerifyRecord(*space_, extent.offset, *chunk))
+    return true;
+  damaged_offset_ = extent.offset;
+  return false;
+}
+
 GetResult Store::CopyValue(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes) {
   GetResult result;
   result.version = record.lsn;
@@ -76,9 +85,7 @@ GetResult Store::CopyValue(const Record& record, uint64_t offset, uint8_t* out, 
     ValueExtent extent;
     memcpy(&extent, record.value.data + at, sizeof extent);
     Record chunk;
-    if (!RecordAt(*space_, extent.offset, &chunk) || chunk.kind != kRecordChunk || chunk.value.size != extent.bytes ||
-        chunk.header->crc != extent.crc || !VerifyRecord(*space_, extent.offset, chunk)) {
-      damaged_offset_ = extent.offset;
+    if (!PieceAt(extent, &chunk)) {
       result.status = Status::kCorrupt;
       return result;
     }

@@ -49,6 +49,7 @@ void Store::Release() {
   cleaner_thread_.Join();
   growth_thread_.Join();
   populator_.Stop();
+  view_mapping_.reset();
   region_.reset();
 }
 
@@ -68,7 +69,8 @@ Failure Store::Start(Plan plan) {
     const PlanSegment& from = plan_.segments[i];
     Segment s;
     s.type = static_cast<SegmentType>(from.type);
-    s.flags = from.flags;
+    const bool pending = (from.flags & kHalfPending) != 0;
+    s.flags = static_cast<uint8_t>(from.flags & ~kHalfPending);
     s.half = from.half;
     s.live = from.live;
     s.check = from.check;
@@ -88,11 +90,12 @@ Failure Store::Start(Plan plan) {
     table_check_ ^= TableTerm(half_crc_[i]);
     // With nothing live in it a segment is free, whatever it was: a session that was cut off may have reused it
     // already.
-    bool empty = s.live == 0 && s.type != SegmentType::kMeta && i != h.hot.segment && i != h.cold.segment;
+    // Not one with pieces of a value: their PUT may be in the log's tail. What stays empty is retired behind replay.
+    bool empty = s.live == 0 && !pending && s.type != SegmentType::kMeta && i != h.hot.segment && i != h.cold.segment;
     if (empty) s.type = SegmentType::kFree;
     space_->Restore(i, s);
     // A half that a cut-off checkpoint left would be taken for current once the epoch has passed it.
-    if (unknown || from.stale != 0 || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree)))
+    if (unknown || from.stale != 0 || pending || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree)))
       space_->MarkDirty(i);
   }
   pool_ = std::make_unique<NodePool>(space_.get(), seeds[0]);
@@ -311,7 +314,7 @@ void Store::AddLive(uint64_t offset, const Change& change, int sign) {
 // A log segment that was left behind with nothing live in it: removes only, or pieces of values that never got whole.
 void Store::RetireIfEmpty(uint32_t segment) {
   const Segment& s = space_->segment(segment);
-  if (s.type != SegmentType::kLog || s.live != 0 || log_->Uses(segment)) return;
+  if (s.type != SegmentType::kLog || s.live != 0 || s.pending != 0 || log_->Uses(segment)) return;
   pool_->RetireSegment(segment, checkpoint_pins_[0] != 0 ? checkpoint_pins_[0] : checkpoint_pins_[1]);
 }
 
@@ -329,6 +332,7 @@ Status Store::Close() {
   Guard guard(lock_);
   Status status = Status::kOk;
   StopGrowing(guard);
+  AbortValues();
   if (serving_ && !region_->read_only()) {
     status = WaitForCommit(guard);
     if (status == Status::kOk) status = DrainLog();

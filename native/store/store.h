@@ -19,11 +19,13 @@
 #include "persist/persist.h"
 #include "platform/guard.h"
 #include "platform/thread.h"
+#include "platform/view_mapping.h"
 #include "region/region.h"
 #include "store/checkpoint.h"
 #include "store/cleaner.h"
 #include "store/plan.h"
 #include "store/stats.h"
+#include "store/value_stream.h"
 #include "store/writer_lock.h"
 
 namespace sealog {
@@ -198,6 +200,23 @@ class Store {
   Failure Grow(uint64_t capacity_bytes, int64_t* progress);
   void Growth(GrowthReport* out);
 
+  // --- values that come in pieces (value_stream.cc). Other commits may come between any two of these calls; nothing is
+  // visible before FinishValue.
+  uint32_t piece_bytes_max() const { return log_->inline_value_bytes_max(); }
+  // `*id` gets its name; ids are not used again.
+  Status BeginValue(uint32_t tree, Bytes key, uint64_t* id);
+  // Logs the next piece, 1 to piece_bytes_max() bytes; not drained. kClosed: there is no such value. Otherwise as Put;
+  // the value is then still there, to be tried again or aborted.
+  Status AppendValue(uint64_t id, Bytes piece);
+  // Puts the value, as one commit. However it ends, the value is gone: committed, or aborted. kConflict: its condition
+  // does not hold.
+  Status FinishValue(uint64_t id, const ValueEnd& end, bool deferred, uint64_t* version);
+  // Nothing of it is left; its space comes back as that of a removed value does.
+  void AbortValue(uint64_t id);
+  // Whether the segment has pieces that nothing refers to yet: it must be neither retired nor cleaned.
+  // REQUIRES: the lock (the cleaner has it).
+  bool HasPending(uint32_t segment) const { return space_->segment(segment).pending != 0; }
+
   // --- reads
   // ------------------------------------------------------------------------------------------------------------ The
   // value is copied to `out`; kValueOutside (with its length) if it does not fit. kNotFound, kCorrupt, kMedia.
@@ -212,6 +231,13 @@ class Store {
   // O(1).
   uint64_t OpenSnapshot(uint64_t* lsn);
   void ReleaseSnapshot(uint64_t id);
+  // Copies the value's bytes from `offset` on, to the end of the piece that they are in: value_stream.h.
+  PartResult GetPart(uint64_t snapshot, uint32_t tree, Bytes key, uint64_t offset, uint8_t* out, size_t out_bytes);
+  // Where a value of at least `bytes_min` bytes can be read in place until EndView, verified: value_view.cc.
+  // kValueOutside (with its length): it is smaller, in pieces, or not in the file yet; then it is copied.
+  ViewResult BeginView(uint64_t snapshot, uint32_t tree, Bytes key, uint64_t bytes_min);
+  // kMedia: not all that was read there was the value, since the file could not be read.
+  Status EndView(const ViewResult& view);
 
   // A clean end: commits, checkpoints. Without it the store is left as if the process had been killed.
   Status Close();
@@ -279,6 +305,8 @@ class Store {
   bool Expiring(Bytes line, Change* remove);
   Status Holds(const Check& check);
   Status Holds(const RangeCheck& check);
+  Status AppendPiece(Guard& guard, const Change& piece, ValueExtent* extent);
+  Status PutPieces(Guard& guard, const Change& change, const ValueEnd& end, bool deferred, uint64_t* version);
   Status DrainLog();
   Status BoundWindow();
   Status Behind(Status status);
@@ -352,6 +380,16 @@ class Store {
   Status FillVisible(const RangeRequest& request, const State& state, RangeResult* result);
   Status CountExpired(const State& state, uint32_t tree, const KeyRange& range, uint64_t* expired);
   uint64_t TakeSnapshot();
+  bool PieceAt(const ValueExtent& extent, Record* chunk);
+
+  // value_stream.cc
+  void ReleasePieces(const PendingValue& value);
+  void AbortValues();
+  Status CopyPart(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes, PartResult* result);
+
+  // value_view.cc
+  bool CoverViews();
+  bool VerifyView(uint64_t offset, const RecordHeader& header, uint32_t bytes);
 
   std::unique_ptr<Region> region_;
   FlushKind flush_;
@@ -423,6 +461,12 @@ class Store {
   std::map<uint64_t, Snapshot> snapshots_;
   uint64_t next_snapshot_ = 1;
   uint64_t changed_epoch_ = 0;  // the last epoch in which something changed
+
+  std::map<uint64_t, PendingValue> pending_values_;
+  uint64_t next_value_ = 1;
+
+  std::unique_ptr<ViewMapping> view_mapping_;
+  uint32_t views_ = 0;  // under way
 
   uint64_t drained_lsn_ = 0;  // of the last drain; in the os domain the device may be behind it
 

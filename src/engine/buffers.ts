@@ -15,6 +15,7 @@ export const Meta = {
   RangeBytes: 1,
   RangeSnapshot: 2,
   RangeNeeded: 3,
+  NextBytes: 3,
   RemovedMore: 0,
   NextExpiry: 1,
   LookedAt: 2,

@@ -219,4 +219,13 @@ export interface Native {
   guessStore(handle: Handle): StoreGuess | number | null
   /** Renames a store that nobody has open, durably; refuses a name that is taken. */
   publishStore(from: string, to: string): number
+  pieceBytes(handle: Handle): number
+  beginValue(handle: Handle, key: KeyArgument, space: number): number
+  appendValue(handle: Handle, id: number, piece: Uint8Array): number
+  finishValue(handle: Handle, id: number, expires: number, expected: number, flags: number): number
+  abortValue(handle: Handle, id: number): number
+  getPart(handle: Handle, key: KeyArgument, buffer: Uint8Array, space: number, snapshot: number, offset: number): number
+  openView(handle: Handle, key: KeyArgument, space: number, snapshot: number): Uint8Array | number
+  closeView(handle: Handle): number
+  viewFrom(handle: Handle, bytes: number): number
 }

@@ -54,6 +54,7 @@ export const layoutConstants = {
   // native/format/meta.h
   kSlotClean: 1,
   kHalfBitmapB: 1,
+  kHalfPending: 2,
   // native/format/node_format.h
   kLeafBytes: 512,
   kInnerBytes: 4096,
