@@ -9,7 +9,9 @@ const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 // A unit is a folder or file directly under src/. It may import units further down, and its own row, without cycles.
 const typescriptRows = [
   ['index', 'cli', 'level', 'keyv'],
+  ['restore'],
   ['open', 'store'],
+  ['backup', 'verify'],
   ['transaction', 'snapshot', 'namespace', 'overlay'],
   ['table', 'counter', 'structure-store'],
   ['core', 'janitor', 'catalogue', 'change-feed', 'write-gate', 'read-view', 'namespace-options'],
@@ -25,6 +27,10 @@ const typescriptRows = [
     'group-commit',
     'stats',
     'native-session',
+    'pin',
+    'image-file',
+    'long-work',
+    'store-path',
   ],
   ['codec', 'options', 'recovery'],
   ['engine'],

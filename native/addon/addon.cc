@@ -29,6 +29,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   DefineRegionCalls(env, exports);
   DefineStoreCalls(env, exports);
   DefineHotCalls(env, exports);
+  DefinePinCalls(env, exports);
   return exports;
 }
 

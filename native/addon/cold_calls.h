@@ -7,5 +7,6 @@ namespace sealog {
 
 void DefineRegionCalls(Napi::Env env, Napi::Object exports);
 void DefineStoreCalls(Napi::Env env, Napi::Object exports);
+void DefinePinCalls(Napi::Env env, Napi::Object exports);
 
 }  // namespace sealog

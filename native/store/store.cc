@@ -41,6 +41,8 @@ void Store::Release() {
     stop_ = true;
     wake_.notify_all();
     cleaner_wake_.notify_all();
+    done_.notify_all();
+    done_.wait(guard, [this] { return pinned_readers_ == 0; });
   }
   thread_.Join();
   cleaner_thread_.Join();
@@ -83,7 +85,9 @@ Failure Store::Start(Plan plan) {
     if (empty) s.type = SegmentType::kFree;
     space_->Restore(i, s);
     // A half that a cut-off checkpoint left would be taken for current once the epoch has passed it.
-    if (from.stale != 0 || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree))) space_->MarkDirty(i);
+    // And one that the checkpoint does not know has none at all.
+    if (from.stale != 0 || from.epoch == 0 || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree)))
+      space_->MarkDirty(i);
   }
   pool_ = std::make_unique<NodePool>(space_.get(), seeds[0]);
   log_ = std::make_unique<LogWriter>(space_.get(), &persister_, seeds[1]);
