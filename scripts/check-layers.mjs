@@ -11,7 +11,7 @@ const typescriptRows = [
   ['index', 'cli', 'level', 'keyv'],
   ['restore'],
   ['open', 'store'],
-  ['backup', 'verify'],
+  ['backup', 'compact-copy', 'verify'],
   ['transaction', 'snapshot', 'namespace', 'overlay'],
   ['table', 'counter', 'structure-store'],
   ['core', 'janitor', 'catalogue', 'change-feed', 'write-gate', 'read-view', 'namespace-options'],

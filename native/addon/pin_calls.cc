@@ -3,7 +3,9 @@
 #include "addon/cold_calls.h"
 #include "addon/convert.h"
 #include "addon/promise_task.h"
+#include "platform/system.h"
 #include "region/image_file.h"
+#include "store/copier.h"
 #include "store/image.h"
 #include "store/verify.h"
 
@@ -258,6 +260,62 @@ Napi::Value VerifierReport(const Napi::CallbackInfo& info) {
   return o;
 }
 
+// --- copies
+
+constexpr uint64_t kCopySliceBytes = 4 << 20;
+
+struct HeldCopier {
+  static constexpr napi_type_tag kTag{0x7365616c6f672d63ull, 4};
+  std::shared_ptr<Store> source;
+  uint64_t id = 0;
+  std::unique_ptr<Copier> copier;
+};
+
+Napi::Value MakeCopier(const Napi::CallbackInfo& info) {
+  auto store = StoreOf(info);
+  if (!store) return Answered(info.Env(), Status::kClosed);
+  auto held = std::make_shared<HeldCopier>();
+  held->source = std::move(store);
+  held->id = CountAt(info, 1);
+  return Hold(info.Env(), std::move(held));
+}
+
+// (copier, handle of the store to copy into): copies a slice; answers with 0 when all is done.
+Napi::Value StepCopier(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto held = HeldAt<HeldCopier>(info, 0);
+  Entry* entry = info.Length() > 1 && info[1].IsNumber()
+                     ? Session::Of(env)->Find(info[1].As<Napi::Number>().Int32Value())
+                     : nullptr;
+  if (!held || entry == nullptr || !entry->store || entry->store == held->source)
+    return Answered(env, Status::kInvalid);
+  return PromiseTask::Start(env, "sealog:copy", {info[0]}, [held, target = entry->store](double* answer) -> Failure {
+    Status status = Status::kOk;
+    if (!held->copier) {
+      status = held->source->AwaitPinned(held->id);
+      if (status == Status::kOk) {
+        status = held->source->WithPinned(held->id, [&](const PinnedState& state) {
+          held->copier = std::make_unique<Copier>(state.shared_from_this(), UnixMillis());
+        });
+      }
+      if (status != Status::kOk) return {status, 0, "", 0, ""};
+    }
+    Copier& copier = *held->copier;
+    if (!copier.ready()) return {Status::kNoMemory, 0, "", 0, ""};
+    const uint64_t end = copier.bytes() + kCopySliceBytes;
+    while (copier.bytes() < end && !copier.done()) {
+      Status read = Status::kOk;
+      status = held->source->WithPinned(held->id, [&](const PinnedState&) { read = copier.Read(); });
+      if (status == Status::kOk) status = read;
+      if (status != Status::kOk) return {status, 0, "", copier.damaged_offset(), ""};
+      status = copier.Write(target.get());
+      if (status != Status::kOk) return {status, 0, "", 0, "the copy could not be written"};
+    }
+    *answer = copier.done() ? 0 : 1;
+    return {};
+  });
+}
+
 }  // namespace
 
 void DefinePinCalls(Napi::Env env, Napi::Object exports) {
@@ -273,6 +331,8 @@ void DefinePinCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("publishImageFile", Napi::Function::New(env, PublishImageFile, "publishImageFile"));
   exports.Set("imageFilePath", Napi::Function::New(env, ImageFilePath, "imageFilePath"));
   exports.Set("dropImageFile", Napi::Function::New(env, DropImageFile, "dropImageFile"));
+  exports.Set("makeCopier", Napi::Function::New(env, MakeCopier, "makeCopier"));
+  exports.Set("stepCopier", Napi::Function::New(env, StepCopier, "stepCopier"));
   exports.Set("makeVerifier", Napi::Function::New(env, MakeVerifier, "makeVerifier"));
   exports.Set("stepVerifier", Napi::Function::New(env, StepVerifier, "stepVerifier"));
   exports.Set("verifierReport", Napi::Function::New(env, VerifierReport, "verifierReport"));

@@ -126,6 +126,9 @@ export interface NativeImage {
 export interface NativeImageFile {
   readonly [held]: 'file'
 }
+export interface NativeCopier {
+  readonly [held]: 'copier'
+}
 export interface NativeVerifier {
   readonly [held]: 'verifier'
 }
@@ -213,6 +216,8 @@ export interface Native {
   publishImageFile(file: NativeImageFile): Promise<NativeResult> | number
   imageFilePath(file: NativeImageFile): string | number
   dropImageFile(file: NativeImageFile): number
+  makeCopier(handle: Handle, pin: number): NativeCopier | number
+  stepCopier(copier: NativeCopier, into: Handle): Promise<NativeResult> | number
   makeVerifier(handle: Handle, pin: number): NativeVerifier | number
   stepVerifier(verifier: NativeVerifier): Promise<NativeResult> | number
   verifierReport(verifier: NativeVerifier): NativeVerifyReport | number
