@@ -10,6 +10,8 @@ import { withPin } from './pin.ts'
 
 const { kTreeUser, kTreeSpaces, kSpaceIdBytes, kSegmentEntryBytes } = layoutConstants
 
+const problemsListed = 1000
+
 /**
  * What a problem is about: a node's checksum or shape; the order of keys; the number of entries below a node; a fingerprint or tag of a
  * key; a record's checksum; a piece of a large value; the list of times; live bytes or units in the segment table; a bitmap, or a node
@@ -94,7 +96,7 @@ export async function verifyStore(core: Core, keys: KeyCodec, options: LongWorkO
       nodes: found.nodes,
       records: found.records,
       bytes: found.bytes,
-      problems: [...others, ...describe(core, keys, found.problems)],
+      problems: [...others, ...describe(core, keys, found.problems)].slice(0, problemsListed),
       problemCount,
       durationMs,
       bytesPerSecond: (found.bytes / Math.max(durationMs, 1e-3)) * 1000,
