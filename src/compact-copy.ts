@@ -66,6 +66,8 @@ async function createLike(engine: Engine, file: string, superblock: Superblock, 
     capacity: bytes,
     segmentBytes: 2 ** segmentBytesLog2,
     durability: 'relaxed',
+    // Each checkpoint gives empty segments back, which lie between those in use: few of them make a short copy.
+    checkpointBytes: 64 * 2 ** 20,
     ...(valueCodec === ValueCodecCode.custom && { encoding: noEncoding }),
   })
   await finished(engine, engine.createStoreAsync(file, { ...nativeCreateOptions(options), keyCodec, valueCodec }), file)
