@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { type Engine, loadEngine } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
@@ -56,8 +56,8 @@ export async function restore(
   throwIfAborted(signal, 'Restoring', file)
   const startedMs = performance.now()
   const engine = loadEngine()
-  const input = typeof backup === 'string' ? createReadStream(backup, { highWaterMark: chunkBytes }) : backup
-  const from = typeof backup === 'string' ? backup : 'the stream'
+  const from = typeof backup === 'string' ? fileOf(backup) : 'the stream'
+  const input = typeof backup === 'string' ? createReadStream(from, { highWaterMark: chunkBytes }) : backup
   try {
     const { image, bytes, capacityBytes } = await write(engine, input, from, file, options)
     try {
@@ -73,6 +73,11 @@ export async function restore(
   } finally {
     input.destroy()
   }
+}
+
+/** A backup to a path has `.sealog` behind it; one that was a stream has any name. */
+function fileOf(backup: string): string {
+  return backup === '' || existsSync(backup) ? backup : storePath(backup)
 }
 
 const inputStatus: Readonly<Record<string, Status>> = {
