@@ -1,4 +1,5 @@
 // Checkpoints that are held on to, for whoever reads a whole state while writing goes on: backup and verify.
+#include <algorithm>
 #include <cstring>
 
 #include "store/store.h"
@@ -24,9 +25,9 @@ Status Store::FreezeReadOnly() {
   slot.epoch = pool_->epoch();
   slot.lsn = LastLsn();
   slot.hot = reader_ ? reader_->end().position : h.hot;
-  slot.cold = h.cold;
+  slot.cold = reader_ ? reader_->end().cold : h.cold;
   for (uint32_t t = 0; t < kTreeCount; ++t) slot.roots[t] = {trees_[t].root().ref, trees_[t].root().count, 0};
-  slot.next_log_sequence = std::max(h.next_log_sequence, slot.hot.log_sequence + 1);
+  slot.next_log_sequence = std::max({h.next_log_sequence, slot.hot.log_sequence + 1, slot.cold.log_sequence + 1});
   return Status::kOk;
 }
 
