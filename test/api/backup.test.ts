@@ -157,6 +157,28 @@ describe('a backup', () => {
     expect((await reopen(join(directory, 'raw')).verify()).problems).toEqual([])
   })
 
+  it('is what was there at the call though all of it is replaced, several times, before it is read', async () => {
+    const db = openScratch({ ...shape, capacity: '32MiB' })
+    for (let i = 0; i < 3_000; i++) void db.put(i, `${i} ${'x'.repeat(2_000)}`)
+    await db.flush()
+    // In memory: a snapshot would hold on to the state, too.
+    const expected = db.range().toArray()
+    const chunks: Buffer[] = []
+    const slow = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        chunks.push(chunk)
+        for (let i = 0; i < 9_000; i++) db.putSync(i % 3_000, `${chunks.length} ${'y'.repeat(2_000)}`)
+        setImmediate(done)
+      },
+    })
+    await db.backup(slow)
+    expect(chunks.length).toBeGreaterThan(4)
+    const { path, verified } = await restore(Readable.from(chunks), join(scratchDirectory(), 'copy'))
+    expect(verified.problems).toEqual([])
+    expectSame(reopen(path).range().toArray(), expected)
+    expect((await db.verify()).problems).toEqual([])
+  })
+
   it('that is compact has the entries, in less room, with versions of its own', async () => {
     const directory = scratchDirectory()
     const db = openScratch(shape)
