@@ -40,6 +40,9 @@ Status Store::CopyPinned(PinnedState* out) const {
     out->bitmaps.emplace_back();
     out->bitmaps.back().segment = i;
   }
+  if (reader_) {
+    for (const LogReader::Roll& roll : reader_->rolls()) out->replayed.push_back(roll.to.segment);
+  }
   const bool read = Shielded([&] {
     for (int i = 0; i < 2; ++i) memcpy(out->superblocks[i], region_->base() + kSuperblockOffset[i], kSuperblockBytes);
     for (PinnedState::Bitmap& bitmap : out->bitmaps) pool_->CopyBitmap(bitmap.segment, bitmap.bits);

@@ -41,6 +41,8 @@ struct PinnedState : std::enable_shared_from_this<PinnedState> {
   CheckpointSlot slot{};
   Space space;                  // its own: nobody changes it
   std::vector<Bitmap> bitmaps;  // by segment
+  // Of a reader: log segments that replay took. A crash may have lost their headers, which only a writer makes anew.
+  std::vector<uint32_t> replayed;
   uint8_t superblocks[2][kSuperblockBytes];
 };
 

@@ -1,5 +1,6 @@
 #include "store/verify.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -379,6 +380,7 @@ void Verifier::CheckLogSegment(uint32_t segment) {
           "the table says " + Number(s.live) + " live bytes, and " + Number(live_[segment]) + " are referred to");
   }
   if (s.live == 0 && !state_->CursorIn(segment, &end)) return;
+  if (std::find(state_->replayed.begin(), state_->replayed.end(), segment) != state_->replayed.end()) return;
   LogSegmentHeader header;
   memcpy(&header, space_.At<const uint8_t>(offset), sizeof header);
   if (header.magic != kLogSegmentMagic ||
