@@ -9,8 +9,9 @@ const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 // A unit is a folder or file directly under src/. It may import units further down, and its own row, without cycles.
 const typescriptRows = [
   ['index', 'cli', 'level', 'keyv'],
-  ['salvage'],
+  ['salvage', 'restore'],
   ['open', 'store'],
+  ['backup', 'compact-copy', 'verify'],
   ['transaction', 'snapshot', 'namespace', 'overlay'],
   ['table', 'put-stream', 'counter', 'structure-store'],
   ['core', 'janitor', 'catalogue', 'change-feed', 'write-gate', 'read-view', 'namespace-options'],
@@ -33,6 +34,10 @@ const typescriptRows = [
     'snapshot-ref',
     'get-stream',
     'view',
+    'pin',
+    'image-file',
+    'long-work',
+    'store-path',
   ],
   ['codec', 'options', 'recovery'],
   ['engine'],

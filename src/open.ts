@@ -6,17 +6,10 @@ import type { Key } from './codec/keys.ts'
 import { nativeCreateOptions } from './options/native.ts'
 import { type OpenAsyncOptions, type OpenOptions, resolveAsyncOptions, resolveOptions } from './options.ts'
 import { openStore, recoverStore } from './recovery/recover.ts'
+import { storePath } from './store-path.ts'
 import { Store } from './store.ts'
 
-const extension = '.sealog'
 const progressMs = 50
-
-/** The file of a store: the path, with `.sealog` behind it unless it is there. */
-export function storePath(path: string): string {
-  if (typeof path !== 'string' || path === '') throw new TypeError('The path of a store must be a non-empty string')
-  if (path.includes('\0')) throw new TypeError('The path of a store must not contain a NUL')
-  return resolve(path.endsWith(extension) ? path : path + extension)
-}
 
 /**
  * Opens the store at `path` (the file `path.sealog`), or creates and seals it where there is none, which takes as long as writing its

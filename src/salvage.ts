@@ -20,7 +20,7 @@ import { layoutConstants } from './layout/constants.ts'
 import { NativeSession } from './native-session.ts'
 import { type KeyEncoding, resolveOptions, type ValueEncoding } from './options.ts'
 import { nativeCreateOptions } from './options/native.ts'
-import { storePath } from './open.ts'
+import { storePath } from './store-path.ts'
 import { recoverStore } from './recovery/recover.ts'
 import { planSalvage, type SalvagePlan, salvageSuperblock } from './recovery/salvage-plan.ts'
 import { runBatch } from './run-batch.ts'
@@ -154,7 +154,14 @@ export async function salvage(path: string, out: string, options: SalvageOptions
   for (let attempt = 0; ; attempt++) {
     const source = check(
       engine,
-      engine.openRegion(from, { readOnly: true, anyContent: true, durability: 0, requireDomain: 0, flush: '' }),
+      engine.openRegion(from, {
+        readOnly: true,
+        anyContent: true,
+        durability: 0,
+        requireDomain: 0,
+        flush: '',
+        reserveBytes: 0,
+      }),
       { path: from },
     )
     try {

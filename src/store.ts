@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream'
+import { type BackupOptions, type BackupReport, backupStore } from './backup.ts'
 import { Catalogue, checkName } from './catalogue.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { keyCodec, type Key } from './codec/keys.ts'
@@ -12,6 +14,7 @@ import { type GrowOptions, Growth } from './growth.ts'
 import { Janitor } from './janitor.ts'
 import { Keyspace } from './keyspace.ts'
 import { layoutConstants } from './layout/constants.ts'
+import type { LongWorkOptions } from './long-work.ts'
 import { agreedEncoding, checkNamespaceOptions, type NamespaceOptions, recordOf } from './namespace-options.ts'
 import { Namespace } from './namespace.ts'
 import { NativeSession } from './native-session.ts'
@@ -24,6 +27,7 @@ import { readStats, type StoreStats } from './stats.ts'
 import { structureStore } from './structure-store.ts'
 import { Table } from './table.ts'
 import { runTransaction, runTransactionSync, type Transaction, type TransactionOptions } from './transaction.ts'
+import { verifyStore, type VerifyReport } from './verify.ts'
 import { WriteGate } from './write-gate.ts'
 
 /** The seal as it is now, with how far prefaulting has come. */
@@ -208,6 +212,25 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
     const capacityBytes = resolveGrowth(capacity, options)
     this.#core.session.assertOpen()
     return this.#growth.grow(capacityBytes, options)
+  }
+
+  /**
+   * Copies the store, as it is at this call, while writing goes on: to a file `path.sealog` that opens by itself, with the same capacity,
+   * or to a Writable, which is ended: a store file that ends behind the last segment in use, for `sealog restore` or `restore`. A file gets its name
+   * when it is complete and durable; if it fails or is aborted nothing is left. Deferred writes are made durable first.
+   * @throws SealogError ERR_SEALOG_EXISTS, _ABORTED, _NO_SPACE, _PERMISSION, _IO, _CLOSED, _POISONED, _MEDIA; the stream's own errors
+   */
+  async backup(target: string | Writable, options: BackupOptions = {}): Promise<BackupReport> {
+    return await backupStore(this.#core.session, target, options)
+  }
+
+  /**
+   * Checks everything in the store as it is at this call, while writing goes on: every checksum, order, count and table, and that nothing is
+   * in use that nothing reaches. What is wrong is listed, not thrown. Deferred writes are made durable first.
+   * @throws SealogError ERR_SEALOG_ABORTED, _CLOSED, _POISONED
+   */
+  async verify(options: LongWorkOptions = {}): Promise<VerifyReport> {
+    return await verifyStore(this.#core, this.#keyspace.keys, options)
   }
 
   /** Figures since open; docs/performance.md says how to read them. */

@@ -33,6 +33,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   DefineHotCalls(env, exports);
   DefineGrowthCalls(env, exports);
   DefineValueCalls(env, exports);
+  DefinePinCalls(env, exports);
   return exports;
 }
 

@@ -9,5 +9,6 @@ void DefineRegionCalls(Napi::Env env, Napi::Object exports);
 void DefineStoreCalls(Napi::Env env, Napi::Object exports);
 void DefineSalvageCalls(Napi::Env env, Napi::Object exports);
 void DefineGrowthCalls(Napi::Env env, Napi::Object exports);
+void DefinePinCalls(Napi::Env env, Napi::Object exports);
 
 }  // namespace sealog

@@ -347,4 +347,14 @@ void NodePool::Freeze(Frozen* out) {
   }
 }
 
+void NodePool::CopyBitmap(uint32_t segment, uint8_t out[kBitmapBytes]) const {
+  const Units* u = segments_[segment].get();
+  // One that is not loaded nobody has changed; one that is damaged is what it is.
+  const void* from = u != nullptr && u->loaded && !u->damaged
+                         ? static_cast<const void*>(u->live)
+                         : space_->At<const void>(space_->SegmentOffset(segment) +
+                                                  kBitmapOffset[space_->segment(segment).flags & kHalfBitmapB]);
+  memcpy(out, from, kBitmapBytes);
+}
+
 }  // namespace sealog

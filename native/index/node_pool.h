@@ -104,6 +104,8 @@ class NodePool {
     std::vector<FrozenBitmap> bitmaps;
   };
   void Freeze(Frozen* out);
+  // The bitmap of a node segment as of the last freeze. REQUIRES: nothing changed since. Reads the region.
+  void CopyBitmap(uint32_t segment, uint8_t out[kBitmapBytes]) const;
 
   // True if nothing in the page of 4 KiB at `offset` was made since the last freeze: what it shows is on media.
   bool PageIsClean(uint64_t offset) const;

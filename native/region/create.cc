@@ -13,12 +13,12 @@
 #include "region/extender.h"
 #include "region/meta_writer.h"
 #include "region/seal.h"
+#include "region/unpublished.h"
 
 namespace sealog {
 namespace {
 
 constexpr uint64_t kBufferBytes = 1 << 20;
-constexpr size_t kNameBytesMax = 220;  // of the store's name in the temporary one, to stay below NAME_MAX
 constexpr uint32_t kTableGrowth = 4;
 
 Failure Refusal(Status status, std::string detail) {
@@ -59,37 +59,6 @@ Failure ComputeGeometry(const CreateOptions& options, Geometry* out) {
   *out = {count * segment, static_cast<uint32_t>(count), static_cast<uint32_t>(meta), static_cast<uint32_t>(table)};
   return {};
 }
-
-// The temporary file, gone unless it is published.
-class Unpublished {
- public:
-  explicit Unpublished(const Directory& directory) : directory_(directory) {}
-  ~Unpublished() {
-    if (!name_.empty()) directory_.Unlink(name_);
-  }
-  Failure Make(const std::string& name) {
-    std::string temporary;
-    const std::string prefix = "." + name.substr(0, kNameBytesMax) + ".sealog-creating-";
-    Failure failure = directory_.CreateTemporary(prefix, &temporary, &file_);
-    if (failure.ok()) name_ = temporary;
-    return failure;
-  }
-  // Under its real name it is still removed if that name cannot be made durable.
-  Failure Publish(const std::string& name) {
-    Failure failure = directory_.RenameNew(name_, name);
-    if (!failure.ok()) return failure;
-    name_ = name;
-    failure = directory_.Fsync();
-    if (failure.ok()) name_.clear();
-    return failure;
-  }
-  const File& file() const { return file_; }
-
- private:
-  const Directory& directory_;
-  File file_;
-  std::string name_;
-};
 
 class Maker {
  public:
@@ -211,8 +180,8 @@ Failure CreateStore(const std::string& path, const CreateOptions& options) {
   failure = Directory::Open(parent, &directory);
   if (!failure.ok()) return failure;
   if (directory.Has(name)) return SystemFailure("open", EEXIST);  // early; RenameNew is what decides
-  Unpublished made(directory);
-  failure = made.Make(name);
+  Unpublished made(&directory);
+  failure = made.Make(name, "creating");
   if (failure.ok()) failure = Maker(made.file(), options, geometry).Make();
   return failure.ok() ? made.Publish(name) : failure;
 }

@@ -79,7 +79,7 @@ void Store::Freeze(uint32_t slot_flags) {
 void Store::MaybeFreeze(Guard& guard) {
   const uint64_t limit = plan_.header.checkpoint_bytes;
   // After a segment at most, where what was emptied is needed.
-  const bool scarce = space_->retired_count() != 0 && space_->free_count() < pay_level_ && snapshots_.empty();
+  const bool scarce = space_->retired_count() != 0 && space_->free_count() < pay_level_ && Held() == 0;
   uint64_t tail = log_->bytes_appended() - log_bytes_at_freeze_;
   const uint64_t soon = std::min(limit, std::max<uint64_t>(space_->segment_bytes(), kScarceBytesMin));
   if (tail < (scarce ? soon : limit)) [[likely]]

@@ -29,10 +29,14 @@ constexpr uint32_t kWorthwhile = 16, kWorthwhileAtLeisure = 4, kWorthwhileInComp
 const Store::CleanBudget Store::kPaying{4, 4096};
 const Store::CleanBudget Store::kAtLeisure{16, 16384};
 
-// Free segments, counting those that come free with the next checkpoints.
-uint32_t Store::Reclaimable() const {
-  return space_->free_count() + (snapshots_.empty() ? space_->retired_count() : 0);
+// The newest epoch that a snapshot or a backup holds; 0: none.
+uint64_t Store::Held() const {
+  const uint64_t snapshot = snapshots_.empty() ? 0 : snapshots_.rbegin()->second.epoch;
+  return pinned_.empty() ? snapshot : std::max(snapshot, pinned_.rbegin()->second->epoch);
 }
+
+// Free segments, counting those that come free with the next checkpoints.
+uint32_t Store::Reclaimable() const { return space_->free_count() + (Held() == 0 ? space_->retired_count() : 0); }
 
 // As late as can be: the longer a segment is left, the less of it is alive. Below the first level a write pays for what
 // it takes, above the second nothing is cleaned.
@@ -60,8 +64,7 @@ void Store::AfterWrite(Guard& guard) {
 bool Store::NextVictim(uint32_t worthwhile) {
   // Looking costs a walk over the table: not again before something can have changed.
   if (log_->bytes_appended() < nothing_to_clean_until_) return false;
-  const uint64_t pinned = snapshots_.empty() ? 0 : snapshots_.rbegin()->second.epoch;
-  if (cleaner_.Choose(space_->segment_bytes() / worthwhile, pinned)) return true;
+  if (cleaner_.Choose(space_->segment_bytes() / worthwhile, Held())) return true;
   nothing_to_clean_until_ = log_->bytes_appended() + space_->segment_bytes() / 8;
   return false;
 }

@@ -44,6 +44,7 @@ void Store::Release() {
     done_.notify_all();
     StopGrowing(guard);
     grow_.notify_all();
+    done_.wait(guard, [this] { return pinned_readers_ == 0; });
   }
   thread_.Join();
   cleaner_thread_.Join();
@@ -95,6 +96,7 @@ Failure Store::Start(Plan plan) {
     if (empty) s.type = SegmentType::kFree;
     space_->Restore(i, s);
     // A half that a cut-off checkpoint left would be taken for current once the epoch has passed it.
+    // And one that the checkpoint does not know has none at all.
     if (unknown || from.stale != 0 || pending || (empty && from.type != static_cast<uint8_t>(SegmentType::kFree)))
       space_->MarkDirty(i);
   }

@@ -23,6 +23,8 @@
 #include "region/region.h"
 #include "store/checkpoint.h"
 #include "store/cleaner.h"
+#include "store/expiry_line.h"
+#include "store/pinned_state.h"
 #include "store/plan.h"
 #include "store/stats.h"
 #include "store/value_stream.h"
@@ -114,19 +116,6 @@ struct BatchRequest {
   const RangeCheck* range_checks = nullptr;
   uint32_t range_check_count = 0;
 };
-
-// A key of kTreeExpiry: time, tree, key.
-struct ExpiryLine {
-  uint64_t unix_ms;
-  uint32_t tree;
-  Bytes key;
-};
-// False for what is no such key.
-inline bool ParseExpiryLine(Bytes line, ExpiryLine* out) {
-  if (line.size <= kExpiryHeadBytes) return false;
-  *out = {KeyHead(line), line.data[kExpiryHeadBytes - 1], {line.data + kExpiryHeadBytes, line.size - kExpiryHeadBytes}};
-  return out->tree < kTreeExpiry;
-}
 
 // What one slice of removing has done.
 struct Removed {
@@ -239,6 +228,23 @@ class Store {
   // kMedia: not all that was read there was the value, since the file could not be read.
   Status EndView(const ViewResult& view);
 
+  // Takes a checkpoint of the newest state and holds on to it until Unpin; a reader's is what it has replayed. Its
+  // state is fixed when this returns, and durable, with all checksums in place, when AwaitPinned has (any thread).
+  // kClosed, kPoisoned, kMedia.
+  Status PinState(uint64_t* id);
+  Status AwaitPinned(uint64_t id);
+  void Unpin(uint64_t id);
+  // Runs `f(const PinnedState&)` on this thread, without the lock, in a guard: it reads the region, in slices, since
+  // Release waits for it. kMedia: a SIGBUS ended it. kClosed: there is no such pin any more.
+  template <class F>
+  Status WithPinned(uint64_t id, F&& f) {
+    std::shared_ptr<const PinnedState> state = EnterPinned(id);
+    if (!state) return Status::kClosed;
+    const bool whole = Shielded([&] { f(*state); });
+    LeavePinned();
+    return whole ? Status::kOk : Status::kMedia;
+  }
+
   // A clean end: commits, checkpoints. Without it the store is left as if the process had been killed.
   Status Close();
   // Gives up the file: unmapped and unlocked when this returns, whoever still holds this object.
@@ -324,6 +330,7 @@ class Store {
     bool ended = false;                         // at the victim's end
   };
   enum class Slice : uint8_t { kDone, kNothing, kNoRoom };  // no victim; no free segment to move to
+  uint64_t Held() const;
   uint32_t Reclaimable() const;
   void SetLevels();
   bool NextVictim(uint32_t worthwhile);
@@ -365,6 +372,11 @@ class Store {
   bool MayGrow() const;
   bool GrowForWriter(Guard& guard);
   void GrowAhead();
+  // pin.cc
+  Status FreezeReadOnly();
+  Status CopyPinned(PinnedState* out) const;
+  std::shared_ptr<const PinnedState> EnterPinned(uint64_t id);
+  void LeavePinned();
 
   // read.cc
   GetResult CopyValue(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes);
@@ -475,6 +487,11 @@ class Store {
   uint64_t commit_lsn_ = 0;
   std::vector<Persister::Range> commit_ranges_;
   uint64_t background_commits_ = 0;  // drains that went that way
+
+  // States that are held on to, and how many threads are looking at one just now.
+  std::map<uint64_t, std::shared_ptr<const PinnedState>> pinned_;
+  uint64_t next_pinned_ = 1;
+  uint32_t pinned_readers_ = 0;
 
   Populator populator_;
 

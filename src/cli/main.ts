@@ -2,8 +2,11 @@
 // The command `sealog`. Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage; salvage has its own.
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
+import { runBackup } from './backup.ts'
 import { runDoctor } from './doctor.ts'
+import { runRestore } from './restore.ts'
 import { runSalvage, type SalvageCommandOptions } from './salvage.ts'
+import { runVerify } from './verify.ts'
 
 interface Manifest {
   readonly version: string
@@ -43,6 +46,34 @@ function buildProgram(): Command {
     .option('--json', 'print one JSON object')
     .action(async (path: string, out: string, options: Partial<SalvageCommandOptions>) => {
       process.exitCode = await runSalvage(path, out, { ...options, json: options.json === true })
+    })
+  program
+    .command('backup')
+    .description('Copy a store that nobody writes to; a program that has it open calls db.backup')
+    .argument('<path>', 'the store')
+    .argument('<out>', 'the copy, a path that is free; - for standard output')
+    .option('--compact', 'copy what is live, in key order, into a store of just the size needed')
+    .option('--json', 'print one JSON object')
+    .action(async (path: string, out: string, options: { readonly compact?: true; readonly json?: true }) => {
+      process.exitCode = await runBackup(path, out, { compact: options.compact === true, json: options.json === true })
+    })
+  program
+    .command('restore')
+    .description('Make a store from a backup, and read all of it back before it gets its name')
+    .argument('<backup>', 'a backup; - for standard input')
+    .argument('<path>', 'the store, a path that is free')
+    .option('--capacity <size>', 'of the new store, such as 1GiB; default: as the old one')
+    .option('--json', 'print one JSON object')
+    .action(async (backup: string, path: string, options: { readonly capacity?: string; readonly json?: true }) => {
+      process.exitCode = await runRestore(backup, path, { capacity: options.capacity, json: options.json === true })
+    })
+  program
+    .command('verify')
+    .description('Check everything in a store: every checksum, order, count and table, and that nothing leaks')
+    .argument('<path>', 'the store; it is opened for reading')
+    .option('--json', 'print one JSON object')
+    .action(async (path: string, options: { readonly json?: true }) => {
+      process.exitCode = await runVerify(path, { json: options.json === true })
     })
   return program
 }

@@ -1,9 +1,7 @@
 import { statSync } from 'node:fs'
-import { isSealogError, open, type Store } from '../index.ts'
+import { isSealogError, type Store } from '../index.ts'
+import { openForReading } from './open-any.ts'
 import type { StoreReport } from './report.ts'
-
-/** Values are not looked at, so a custom encoding need not be the right one. */
-const anyEncoding = { encode: (bytes: Uint8Array) => bytes, decode: (bytes: Uint8Array) => bytes }
 
 /** Opens a store for reading, which changes nothing in it and holds a shared lock meanwhile, and says what it is. */
 export function inspectStore(path: string): StoreReport {
@@ -36,15 +34,5 @@ export function inspectStore(path: string): StoreReport {
     return { path, state: code === 'ERR_SEALOG_LOCKED' ? 'in-use' : 'refused', code, message }
   } finally {
     store?.close()
-  }
-}
-
-function openForReading(path: string): Store {
-  try {
-    return open(path, { readOnly: true })
-  } catch (error) {
-    // A custom encoding: the store does not know it.
-    if (!(error instanceof TypeError)) throw error
-    return open<Uint8Array>(path, { readOnly: true, encoding: anyEncoding })
   }
 }

@@ -146,6 +146,46 @@ export interface ServeOptions {
   readonly populate: boolean
 }
 
+/** How work on another thread ended. */
+export interface NativeResult {
+  readonly answer: number
+  readonly error: Failure | null
+}
+
+/** Things that native keeps for as long as JavaScript holds them. */
+declare const held: unique symbol
+export interface NativeImage {
+  readonly [held]: 'image'
+}
+export interface NativeImageFile {
+  readonly [held]: 'file'
+}
+export interface NativeCopier {
+  readonly [held]: 'copier'
+}
+export interface NativeVerifier {
+  readonly [held]: 'verifier'
+}
+
+export interface NativeProblem {
+  readonly kind: string
+  /** Bytes from the start of the file. */
+  readonly offset: number
+  readonly detail: string
+  readonly tree: number
+  readonly key?: Buffer
+}
+
+export interface NativeVerifyReport {
+  readonly entries: number
+  readonly nodes: number
+  readonly records: number
+  readonly bytes: number
+  readonly bytesExpected: number
+  readonly problemCount: number
+  readonly problems: readonly NativeProblem[]
+}
+
 /** Everything the addon exports. Hot calls are called as they are, without a wrapper. */
 export interface Native {
   layout(): Record<string, number>
@@ -228,4 +268,21 @@ export interface Native {
   openView(handle: Handle, key: KeyArgument, space: number, snapshot: number): Uint8Array | number
   closeView(handle: Handle): number
   viewFrom(handle: Handle, bytes: number): number
+  pinState(handle: Handle): number
+  unpin(handle: Handle, pin: number): number
+  makeImage(handle: Handle, pin: number): NativeImage | number
+  openImage(image: NativeImage): Promise<NativeResult> | number
+  readImage(image: NativeImage, offset: number, buffer: Uint8Array): Promise<NativeResult> | number
+  makeImageFile(): NativeImageFile | number
+  createImageFile(file: NativeImageFile, path: string, bytes: number, sealed: boolean): Promise<NativeResult> | number
+  writeImageFile(file: NativeImageFile, offset: number, bytes: Uint8Array): Promise<NativeResult> | number
+  syncImageFile(file: NativeImageFile): Promise<NativeResult> | number
+  publishImageFile(file: NativeImageFile): Promise<NativeResult> | number
+  imageFilePath(file: NativeImageFile): string | number
+  dropImageFile(file: NativeImageFile): number
+  makeCopier(handle: Handle, pin: number): NativeCopier | number
+  stepCopier(copier: NativeCopier, into: Handle): Promise<NativeResult> | number
+  makeVerifier(handle: Handle, pin: number): NativeVerifier | number
+  stepVerifier(verifier: NativeVerifier): Promise<NativeResult> | number
+  verifierReport(verifier: NativeVerifier): NativeVerifyReport | number
 }

@@ -78,3 +78,30 @@ export function superblockCrc(bytes: Uint8Array): number {
   const before = crc32c(0, bytes, 0, crcAt)
   return crc32c(crc32c(before, new Uint8Array(4)), bytes, crcAt + 4, layoutConstants.kSuperblockBytes)
 }
+
+/** Where the two copies are. */
+export const superblockOffsets = [
+  layoutConstants['kSuperblockOffset.0'],
+  layoutConstants['kSuperblockOffset.1'],
+] as const
+
+/** A copy of the bytes of the one that was decoded. */
+export function superblockBytes(meta: Uint8Array, { sequence }: Superblock): Uint8Array {
+  for (const offset of superblockOffsets) {
+    const bytes = meta.slice(offset, offset + layoutConstants.kSuperblockBytes)
+    const decoded = decodeSuperblock(bytes, offset)
+    if (decoded.ok && decoded.value.sequence === sequence) return bytes
+  }
+  throw new RangeError('No superblock has this sequence')
+}
+
+/** The superblock of the same store with another size: a copy, complete. `regionBytes` is a multiple of the segment size. */
+export function resizeSuperblock(bytes: Uint8Array, regionBytes: number, sequence: number): Uint8Array {
+  const resized = bytes.slice()
+  const view = new DataView(resized.buffer)
+  view.setBigUint64(56, BigInt(sequence), true)
+  view.setBigUint64(72, BigInt(regionBytes), true)
+  view.setUint32(84, regionBytes / 2 ** view.getUint32(80, true), true)
+  view.setUint32(crcAt, superblockCrc(resized), true)
+  return resized
+}

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statfsSync, statSync, truncateSync, writeFile
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { isSealogError, open, type Store } from '../../src/index.ts'
+import { isSealogError, open, type Store, type GrowOptions } from '../../src/index.ts'
 import { expectRefusal, expectSame, rejectionOf } from '../support/expect.ts'
 import { mountLoop, mountTmpfs, run, whyNoMounts } from '../support/mounts.ts'
 import { openScratch, small } from '../support/scratch.ts'
@@ -180,7 +180,7 @@ describe('grow', () => {
       ['12MiB', { onProgress: 1 }, TypeError],
       ['12MiB', { signal: {} }, TypeError],
     ] as const) {
-      expect(await rejectionOf(() => db.grow(wrong, options))).toBeInstanceOf(type)
+      expect(await rejectionOf(() => db.grow(wrong, options as GrowOptions))).toBeInstanceOf(type)
     }
     db.close()
     const reader = open(db.path, { readOnly: true })

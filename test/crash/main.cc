@@ -9,6 +9,7 @@
 
 #include "explore.h"
 #include "support/scratch.h"
+#include "support/verify_store.h"
 
 namespace sealog::test {
 
@@ -83,11 +84,12 @@ void Print(const Figures& f, double seconds) {
       static_cast<unsigned long long>(f.repeated), seconds, static_cast<unsigned long long>(f.violations));
   printf(
       "figures: "
-      "{\"lane\":\"crash\",\"node\":%llu,\"images\":%llu,\"distinct\":%zu,\"depth2\":%llu,\"traces\":%llu,"
+      "{\"lane\":\"crash\",\"node\":%llu,\"images\":%llu,\"distinct\":%zu,\"depth2\":%llu,\"traces\":%llu,\"verified\":"
+      "%llu,"
       "\"violations\":%llu}\n",
       static_cast<unsigned long long>(f.through_node), static_cast<unsigned long long>(f.images), f.distinct.size(),
       static_cast<unsigned long long>(f.depth2), static_cast<unsigned long long>(f.traces),
-      static_cast<unsigned long long>(f.violations));
+      static_cast<unsigned long long>(stores_verified.load()), static_cast<unsigned long long>(f.violations));
 }
 
 void Count(const Run& run, Figures* f) {

@@ -178,7 +178,12 @@ export interface TestMeta {
 
 /** META of a store, its slots with the right table check unless they have one. */
 export function encodeMeta(meta: TestMeta = {}): Buffer {
-  const { superblocks = [testSuperblock, testSuperblock], slots = [testSlot], seals = [testSeal], halves = testHalves() } = meta
+  const {
+    superblocks = [testSuperblock, testSuperblock],
+    slots = [testSlot],
+    seals = [testSeal],
+    halves = testHalves(),
+  } = meta
   const out = Buffer.alloc(segmentHalfOffset(halves.length, 0))
   superblocks.forEach((superblock, i) => {
     if (superblock) out.set(encodeSuperblock(superblock), i * 4096)

@@ -139,7 +139,9 @@ TEST_F(SalvageTest, PagesThatAreRefusedAreNotedAndPassedOver) {
   EXPECT_LT(out_, entries_.size());
   EXPECT_TRUE(report_.lost_entries != 0 || report_.unknown);
   for (const SalvageLoss& loss : report_.listed) {
-    if (strcmp(loss.what, "page") == 0) EXPECT_GE(loss.where, there);
+    if (strcmp(loss.what, "page") == 0) {
+      EXPECT_GE(loss.where, there);
+    }
   }
 }
 

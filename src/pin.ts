@@ -1,0 +1,15 @@
+import { check } from './engine/engine.ts'
+import type { NativeSession } from './native-session.ts'
+
+/** Holds on to the newest state, as a checkpoint, while `work` reads it; it is let go in every case. */
+export async function withPin<T>(session: NativeSession, work: (pin: number) => Promise<T>): Promise<T> {
+  session.assertOpen()
+  const { engine, handle, path } = session
+  const pin = check(engine, engine.pinState(handle), { path })
+  try {
+    return await work(pin)
+  } finally {
+    // Of a store that was closed meanwhile nothing is left to let go.
+    engine.unpin(handle, pin)
+  }
+}
