@@ -54,7 +54,7 @@ Failure ParsePlan(const void* data, size_t bytes, uint64_t region_bytes, Plan* o
       return Refuse("the log position is not in a log segment", uint64_t{at.segment} << h.segment_bytes_log2);
     }
   }
-  if (h.cold.segment != kSegmentNone && (h.hot.segment == kSegmentNone || h.hot.segment == h.cold.segment))
+  if (h.cold.segment != kSegmentNone && h.hot.segment == h.cold.segment)
     return Refuse("the log's heads are in one segment");
   return {};
 }

@@ -239,7 +239,7 @@ export class System {
     const puts = changes.filter(({ type }) => type === 'put').length + lines
     const length = changes.length + lines
     const count = capacityBytes / segmentBytes
-    const reserve = puts > 0 ? Math.max(Math.floor(count / 20), 5) : 0
+    const reserve = puts > 0 ? Math.max(Math.floor(count / 20), count >= 24 ? 5 : 3) : 0
     const logBytes = changes.reduce((sum, each) => sum + 2048 + (each.type === 'put' ? each.value.bytes + 2048 : 0), 0)
     const perSegment = segmentBytes - 4096
     const leaves = (Math.min(length, index.leaves) + (puts && puts + 1)) * 512

@@ -103,7 +103,7 @@ export function writeSteps(keys: KeySpace, values: ValueSpace): WeightedSteps[] 
       writeEither({ type: 'put', ...given }, given.promise, model, system)
     }),
     step(1, 'durable put', fc.record({ key, value }), (given, model, system) => {
-      if (writeSync({ type: 'put', ...given }, model, system)) expectDurable(system)
+      if (writeSync({ type: 'put', ...given }, model, system)) expectDurable(system, model)
     }),
     step(4, 'remove', fc.record({ key, promise }), (given, model, system) => {
       writeEither({ type: 'del', key: given.key }, given.promise, model, system)

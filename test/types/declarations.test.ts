@@ -27,7 +27,7 @@ function look(file: string, found: Found = { files: new Set(), packages: new Set
     ) {
       const { text } = node.moduleSpecifier
       if (text.startsWith('.')) look(join(dirname(file), text).replace(/\.[jt]s$/, '.d.ts'), found)
-      else found.packages.add(text)
+      else if (!text.startsWith('node:')) found.packages.add(text)
     }
     ts.forEachChild(node, visit)
   }
