@@ -33,7 +33,7 @@ export function tableOf(rows) {
   })
 }
 
-const heads = [
+export const tableHeads = [
   'workload',
   'unit',
   'Sealog',
@@ -47,13 +47,13 @@ const heads = [
 ]
 
 export function terminalTable(rows) {
-  const table = new Table({ head: heads, style: { head: [], border: [], compact: true } })
+  const table = new Table({ head: tableHeads, style: { head: [], border: [], compact: true } })
   for (const row of tableOf(rows)) table.push(Object.values(row))
   return table.toString()
 }
 
 export function markdownTable(rows) {
-  const lines = [`| ${heads.join(' | ')} |`, `|${heads.map(() => '---|').join('')}`]
+  const lines = [`| ${tableHeads.join(' | ')} |`, `|${tableHeads.map(() => '---|').join('')}`]
   for (const row of tableOf(rows)) lines.push(`| ${Object.values(row).join(' | ')} |`)
   return lines.join('\n')
 }
