@@ -135,6 +135,8 @@ export async function runCell(task) {
 }
 
 if (process.send) {
+  // Nobody waits for the answer any more.
+  process.once('disconnect', () => process.exit())
   process.once('message', async (task) => {
     try {
       process.send({ result: await runCell(task) })

@@ -50,8 +50,8 @@ export async function engineModes(wanted, promises) {
  * @param {number} plan.seconds at most, per phase of a cell
  * @param {number} plan.loadSeconds the same, for loads
  * @param {number} plan.opsMin operations per phase, where that is more than there are keys
+ * @param {(rows: object[]) => void} plan.onRows after each workload and size: a row for each engine
  * @param {(done: number, all: number, what: string) => void} plan.onProgress
- * @returns {Promise<object[]>} one row for each workload, engine and size
  */
 export async function runMacro({
   directory,
@@ -63,11 +63,11 @@ export async function runMacro({
   seconds,
   loadSeconds,
   opsMin,
+  onRows,
   onProgress,
 }) {
   const fs = fileSystemOf(directory)
   const cells = new Cells(directory)
-  const rows = []
   const planned = sizes.flatMap((count, at) =>
     names
       .filter((name) => at === sizes.length - 1 || sweep.includes(name))
@@ -96,13 +96,12 @@ export async function runMacro({
           results.get(engine).push(await cells.run({ ...task, writesMax }, workload, { stores }))
         }
       }
-      for (const [engine, answers] of results) rows.push(rowOf(fs, count, name, engine, answers))
+      onRows([...results].map(([engine, answers]) => rowOf(fs, count, name, engine, answers)))
     }
   } finally {
     cells.close()
   }
   onProgress(all, all, '')
-  return rows
 }
 
 function takesPart({ promise, kind, engine }, name) {

@@ -67,6 +67,19 @@ const directories = [options.tmpfs ?? '/dev/shm', options.disk ?? tmpdir()].filt
 const places = [...new Map(directories.map((directory) => [fileSystemOf(directory), directory]))]
 const facts = { ...machine(), size, rounds, seconds, keys: sizes.at(-1), keyBytes: 16, valueBytes: 100 }
 const rows = []
+const out = options.out ?? new URL('results', import.meta.url).pathname
+mkdirSync(out, { recursive: true })
+const stem = join(out, `${facts.date.replace(/[ :]/g, '-')}-${size}`)
+const described = found.map(({ label, version, promise, settings, kind }) => ({
+  label,
+  version,
+  promise,
+  settings,
+  kind,
+}))
+const result = { facts, engines: described, missing, rows }
+// After each workload: a run that is stopped has what it had.
+const save = () => writeFileSync(`${stem}.json`, JSON.stringify(result))
 for (const [fs, directory] of places) {
   const bar = progress()
   // Modes that promise less differ only where a device is to be waited for.
@@ -77,19 +90,22 @@ for (const [fs, directory] of places) {
   )
   const names = options.smoke && !memory ? smokeOf.disk : wanted
   const sweep = ['put', 'fillrandom', 'readrandom', 'range', 'reopenkilled']
-  rows.push(
-    ...(await runMacro({
-      ...defaults,
-      directory,
-      engines,
-      names,
-      sizes,
-      sweep,
-      rounds,
-      seconds,
-      onProgress: bar.update,
-    })),
-  )
+  const onRows = (more) => {
+    rows.push(...more)
+    save()
+  }
+  await runMacro({
+    ...defaults,
+    directory,
+    engines,
+    names,
+    sizes,
+    sweep,
+    rounds,
+    seconds,
+    onRows,
+    onProgress: bar.update,
+  })
   bar.stop()
 }
 
@@ -101,18 +117,6 @@ for (const line of refusals(rows)) console.log(line)
 for (const { label, version, promise, settings } of found)
   console.log(`${label} ${version}: survives ${promise}; ${settings}`)
 
-const out = options.out ?? new URL('results', import.meta.url).pathname
-mkdirSync(out, { recursive: true })
-const stem = join(out, `${facts.date.replace(/[ :]/g, '-')}-${size}`)
-const engines = found.map(({ label, version, promise, settings, kind }) => ({
-  label,
-  version,
-  promise,
-  settings,
-  kind,
-}))
-const result = { facts, engines, missing, rows }
-writeFileSync(`${stem}.json`, JSON.stringify(result))
 writePage(`${stem}.html`, result)
 if (options.docs) writeDocs(result)
 console.log(`\n${relative(process.cwd(), stem)}.json and .html`)

@@ -1,3 +1,5 @@
+import { pathToFileURL } from 'node:url'
+
 // Engines by name. An adapter is a module; bench/README.md has the interface.
 const modules = {
   sealog: () => import('./sealog.mjs'),
@@ -15,7 +17,7 @@ export const engineNames = Object.keys(modules)
 
 /** A path (that is, anything with a slash) is somebody's own adapter. */
 export function loadAdapter(name) {
-  if (name.includes('/')) return import(name)
+  if (name.includes('/')) return import(pathToFileURL(name).href)
   if (!(name in modules)) throw new Error(`There is no engine '${name}'; there are ${engineNames.join(', ')}`)
   return modules[name]()
 }

@@ -15,6 +15,7 @@ export class Cells {
   /** @param {string} base a directory on the file system to be measured */
   constructor(base) {
     this.#directory = mkdtempSync(join(base, 'sealog-bench-'))
+    process.once('SIGINT', this.#stop).once('SIGTERM', this.#stop)
   }
 
   /** @returns the result of cell.mjs; `{ skip }` or `{ error }` with the reason if there is none */
@@ -72,7 +73,13 @@ export class Cells {
     this.#prepared.clear()
   }
 
+  #stop = () => {
+    this.close()
+    process.exit(130)
+  }
+
   close() {
+    process.off('SIGINT', this.#stop).off('SIGTERM', this.#stop)
     rmSync(this.#directory, { recursive: true, force: true })
   }
 }

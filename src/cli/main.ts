@@ -2,6 +2,7 @@
 // The command `sealog`. Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage; salvage has its own.
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
+import { runBenchCommand } from './bench.ts'
 import { runDoctor } from './doctor.ts'
 import { runSalvage, type SalvageCommandOptions } from './salvage.ts'
 
@@ -44,6 +45,21 @@ function buildProgram(): Command {
     .action(async (path: string, out: string, options: Partial<SalvageCommandOptions>) => {
       process.exitCode = await runSalvage(path, out, { ...options, json: options.json === true })
     })
+  program
+    .command('bench')
+    .description(
+      'Measure a store in a directory: durable puts, gets, ranges. It is a file of its own that is gone afterwards',
+    )
+    .argument('[path]', 'a directory on the disk or the persistent memory in question', '.')
+    .option('--keys <number>', 'keys in the store', '100000')
+    .option('--seconds <number>', 'at most so long for each operation', '2')
+    .option('--capacity <size>', 'of the file', '512MiB')
+    .option('--json', 'print one JSON object')
+    .action(
+      async (path: string, options: { keys: string; seconds: string; capacity: string; readonly json?: true }) => {
+        process.exitCode = await runBenchCommand(path, { ...options, json: options.json === true })
+      },
+    )
   return program
 }
 
