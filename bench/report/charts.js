@@ -95,7 +95,7 @@ function bars(parent, name, rows) {
 }
 
 /** Lines of several engines over one x: [x, y] pairs each. */
-function lines(parent, title, curves, { x, y, xLabel, yLabel, points = false, width = 600 }) {
+function lines(parent, title, curves, { x, y, xLabel, yLabel, points = false, dots = false, width = 600 }) {
   const shown = curves.filter(({ pairs }) => pairs.length > 0)
   if (shown.length === 0) return
   const xs = [...new Set(shown.flatMap(({ pairs }) => pairs.map(([at]) => at)))].sort((a, b) => a - b)
@@ -116,6 +116,7 @@ function lines(parent, title, curves, { x, y, xLabel, yLabel, points = false, wi
     width,
     {
       height: 280,
+      legend: { show: shown.length > 1 },
       cursor: { show: false },
       scales: { x: { time: false, ...scale(x === 'log') }, y: scale(y === 'log') },
       axes: [axis(x === 'log', xLabel), axis(y === 'log', yLabel)],
@@ -126,7 +127,8 @@ function lines(parent, title, curves, { x, y, xLabel, yLabel, points = false, wi
           stroke: colourOf(row),
           width: row.engine === 'sealog' ? 2.5 : 1.25,
           spanGaps: true,
-          points: { show: points },
+          points: { show: points || dots, ...(dots && { size: 3, fill: colourOf(row) }) },
+          ...(dots && { paths: () => null }),
         })),
       ],
     },
@@ -170,6 +172,7 @@ for (const parent of document.querySelectorAll('.charts')) {
       lines(parent, `${name}: ${row.label}`, [{ row, pairs }], {
         y: 'log',
         xLabel: 'seconds',
+        dots: true,
         yLabel: 'µs',
         width: 400,
       })

@@ -42,7 +42,7 @@ export function writePage(path, { facts, engines, missing, rows }) {
 <p>${escape(`${facts.keys} keys of ${facts.keyBytes} bytes, values of ${facts.valueBytes}; medians of ${facts.rounds} round(s), at most ${facts.seconds} s per phase (${facts.size}). ${facts.cpu}, ${facts.cores} cores, ${facts.memoryGiB} GiB, load ${facts.load} when it began; Node ${facts.node}, Linux ${facts.kernel}; ${facts.date}.`)}</p>
 <p>Only engines that promise the same are compared, and only on the same file system. <b>× raw</b>: as a program sees it. <b>× net</b>: without what the harness itself takes, as the null engine shows it. Keys are made under the clock, values are not.</p>
 ${table(
-  ['engine', 'version', 'a completed write survives', 'settings'],
+  ['engine', 'version', 'a completed write survives, on a disk', 'settings'],
   engines.map(({ label, version, promise, settings }) => [
     label,
     version,
