@@ -13,8 +13,8 @@ export function spread(numbers) {
   return numbers.length < 2 ? 0 : (Math.max(...numbers) - Math.min(...numbers)) / median(numbers)
 }
 
-/** A time net of the null engine's that is less than this part of it is noise. */
-const resolution = 0.05
+/** A time net of the null engine's that is less than this part of the whole is noise. */
+const resolution = 0.2
 
 /**
  * How many times `ours` is as fast as `theirs`, in operations per second, as a program sees it and net of what the harness itself takes.

@@ -21,7 +21,7 @@ export function zipfianRanks(count, seed) {
     const uz = u * zetaCount
     if (uz < 1) return 0
     if (uz < 1 + 0.5 ** theta) return 1
-    return Math.min(count - 1, Math.floor(count * (eta * u - eta + 1) ** alpha))
+    return Math.floor(count * (eta * u - eta + 1) ** alpha)
   }
 }
 
