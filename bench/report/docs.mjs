@@ -14,7 +14,8 @@ export function writeDocs({ facts, rows }) {
   const fileSystems = [...new Set(rows.map(({ fs }) => fs))]
   const parts = [
     `\`npm run bench${facts.size === 'full' ? ' -- --full' : ''}\`: ${facts.keys} keys of 16 bytes, values of 100, medians of ${facts.rounds} round(s). ${facts.cpu}, ` +
-      `${facts.cores} cores, load ${facts.load} when it began, Node ${facts.node}, Linux ${facts.kernel}, ${facts.date}.`,
+      `${facts.cores} cores, load ${facts.load} when it began, Node ${facts.node}, Linux ${facts.kernel}, ${facts.date}.` +
+      (facts.size === 'full' ? '' : ' A quick run: the figures are rough, with other load on the machine.'),
     ...fileSystems.flatMap((fs) => [
       `**${fs}**`,
       markdownTable(rows.filter((row) => row.fs === fs && row.count === facts.keys)),
