@@ -44,7 +44,7 @@ installPeers(names)
 const { engineModes, runMacro } = await import('./macro.mjs')
 const { workloads } = await import('./workloads.mjs')
 const { progress } = await import('./report/progress.mjs')
-const { refusals, terminalTable } = await import('./report/table.mjs')
+const { eventLoops, refusals, terminalTable } = await import('./report/table.mjs')
 const { machine, fileSystemOf } = await import('./lib/system.mjs')
 const { writePage } = await import('./report/page.mjs')
 const { writeDocs } = await import('./report/docs.mjs')
@@ -113,7 +113,7 @@ for (const [fs, directory] of places) {
   console.log(`\n${fs} (${directory}), ${facts.keys} keys of 16 bytes, values of 100; medians of ${rounds} round(s)`)
   console.log(terminalTable(rows.filter((row) => row.fs === fs && row.count === facts.keys)))
 }
-for (const line of refusals(rows)) console.log(line)
+for (const line of [...eventLoops(rows), ...refusals(rows)]) console.log(line)
 for (const { label, version, promise, settings } of found)
   console.log(`${label} ${version}: survives ${promise}; ${settings}`)
 

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { smallerWins } from '../targets.mjs'
 import { workloads } from '../workloads.mjs'
-import { refusals, tableHeads, tableOf } from './table.mjs'
+import { eventLoops, refusals, tableHeads, tableOf } from './table.mjs'
 
 const uplot = new URL('../node_modules/uplot/dist/', import.meta.url)
 const read = (url) => readFileSync(url, 'utf8')
@@ -52,6 +52,9 @@ ${table(
 )}
 ${notes.length > 0 ? `<h2>Left out</h2><ul>${notes.map((note) => `<li>${escape(note)}</li>`).join('')}</ul>` : ''}
 ${tables.join('\n')}
+<h2>Event loop</h2><ul>${eventLoops(rows)
+      .map((line) => `<li>${escape(line)}</li>`)
+      .join('')}</ul>
 <script>${read(new URL('uPlot.iife.min.js', uplot))}</script>
 <script>const bench = ${data}</script>
 <script>${read(new URL('charts.js', import.meta.url))}</script>

@@ -67,3 +67,15 @@ export function refusals(rows) {
         `${fs} ${workload} ${label}: ${skip ? `skipped: ${skip}` : `FAILED: ${error}`}`,
     )
 }
+
+/** How long the event loop was kept waiting, where that was measured. */
+export function eventLoops(rows) {
+  return rows
+    .filter(({ eventLoop, kind }) => eventLoop && kind !== 'null')
+    .map(({ fs, count, workload, label, eventLoop: { p99, max, stood } }) => {
+      const delay = stood
+        ? `never turned in ${short(max)} ms`
+        : `delayed by ${short(p99)} ms (p99), ${short(max)} ms at most`
+      return `${fs} ${count} keys, ${workload}, ${label}: the event loop was ${delay}`.replace('was never', 'never')
+    })
+}
