@@ -1,7 +1,7 @@
 // Installs bench/'s own packages when they are wanted: without install scripts, which takes seconds; then compiles what has no binary for
 // this machine and is asked for.
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -15,12 +15,13 @@ function npm(...args) {
 
 /** @param {readonly string[]} engines that will be measured */
 export function installPeers(engines) {
-  const installed = join(directory, 'node_modules', '.package-lock.json')
-  const lock = join(directory, 'package-lock.json')
-  if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+  const lock = readFileSync(join(directory, 'package-lock.json'), 'utf8')
+  const installed = join(directory, 'node_modules', '.installed-lock')
+  if (!existsSync(installed) || readFileSync(installed, 'utf8') !== lock) {
     console.log('installing what the benches need (bench/package.json)')
     if (!npm('ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'))
       throw new Error('npm ci failed in bench/')
+    writeFileSync(installed, lock)
   }
   for (const [name, file] of Object.entries(compiled)) {
     if (!engines.includes(name) || existsSync(join(directory, 'node_modules', name, file))) continue
