@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { runBackup } from './backup.ts'
+import { runBenchCommand } from './bench.ts'
 import { runDoctor } from './doctor.ts'
 import { runRestore } from './restore.ts'
 import { runSalvage, type SalvageCommandOptions } from './salvage.ts'
@@ -75,6 +76,21 @@ function buildProgram(): Command {
     .action(async (path: string, options: { readonly json?: true }) => {
       process.exitCode = await runVerify(path, { json: options.json === true })
     })
+  program
+    .command('bench')
+    .description(
+      'Measure a store in a directory: durable puts, gets, ranges. It is a file of its own that is gone afterwards',
+    )
+    .argument('[path]', 'a directory on the disk or the persistent memory in question', '.')
+    .option('--keys <number>', 'keys in the store', '100000')
+    .option('--seconds <number>', 'at most so long for each operation', '2')
+    .option('--capacity <size>', 'of the file', '512MiB')
+    .option('--json', 'print one JSON object')
+    .action(
+      async (path: string, options: { keys: string; seconds: string; capacity: string; readonly json?: true }) => {
+        process.exitCode = await runBenchCommand(path, { ...options, json: options.json === true })
+      },
+    )
   return program
 }
 

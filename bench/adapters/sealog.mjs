@@ -1,0 +1,57 @@
+// Sealog of this tree, or of the tree in SEALOG_BENCH_TREE (bench:compare).
+import { setTimeout as sleep } from 'node:timers/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+const tree = process.env.SEALOG_BENCH_TREE
+const entry = tree ? pathToFileURL(join(tree, 'dist', 'index.js')).href : '../../dist/index.js'
+
+const sealog = await import(entry)
+
+export const name = 'sealog'
+export const kind = 'sealog'
+export const modes = {
+  sync: { promise: 'power', settings: "defaults: durability 'sync', keys 'ordered'" },
+  relaxed: { promise: 'kill', settings: "durability 'relaxed', keys 'ordered'" },
+}
+export const version = () => 'this tree'
+
+const perSegment = 2 * 2 ** 20
+
+export async function open(path, { mode, values, writesMax, readOnly = false, patient = true }) {
+  const options = {
+    encoding: values === 'object' ? 'msgpack' : 'binary',
+    durability: mode,
+    // A frame of 192 bytes a put and its part of the index; nothing has to be given back within a run.
+    ...(readOnly ? { readOnly } : { capacity: Math.ceil(writesMax * 280 + 48 * 2 ** 20) }),
+  }
+  const db = sealog.open(join(path, 'store'), options)
+  while (patient && !readOnly && (db.persistence === 'memory' || db.persistence === 'pmem') && !db.seal.populated)
+    await sleep(5)
+  const visit = (entries) => {
+    let count = 0
+    let bytes = 0
+    for (const { key, value } of entries) {
+      count++
+      bytes += key.length + value.length
+    }
+    return bytes < 0 ? -1 : count
+  }
+  return {
+    persistence: db.persistence,
+    put: (key, value) => db.putSync(key, value),
+    putShared: (key, value) => db.put(key, value),
+    batch: (operations) => db.batchSync(operations),
+    get: (key) => db.get(key),
+    getMany: (keys) => db.getMany(keys),
+    range: (from, limit) => visit(db.range({ gte: from, limit })),
+    scan: () => visit(db.range()),
+    /** Of segments in use: the file itself has the capacity that it was made with. */
+    bytes() {
+      const { segments, free } = db.stats().space
+      return (segments - free) * perSegment
+    },
+    stats: () => db.stats(),
+    close: () => db.close(),
+  }
+}
