@@ -96,8 +96,8 @@ static_assert(offsetof(CheckpointSlot, live_bytes) == 176);
 static_assert(offsetof(CheckpointSlot, next_log_sequence) == 192);
 
 inline constexpr uint8_t kHalfBitmapB = 1;  // flags: the current allocation bitmap is B
-// flags, LOG: it has pieces of a value whose PUT had not been written yet. A PUT in the log's tail may refer to them, so
-// the segment is not free before replay, whatever `live` says.
+// flags, LOG: it has pieces of a value whose PUT had not been written yet. A PUT in the log's tail may refer to them,
+// so the segment is not free before replay, whatever `live` says.
 inline constexpr uint8_t kHalfPending = 2;
 
 // Half of a segment's table entry; the two halves are written alternately.

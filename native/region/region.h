@@ -22,7 +22,7 @@ struct RegionOptions {
   bool read_only = false;
   Durability durability = Durability::kSync;
   Domain require_domain = Domain::kAny;
-  bool any_content = false;  // read_only only: opens what is no store any more, of whatever size but 0
+  bool any_content = false;    // read_only only: opens what is no store any more, of whatever size but 0
   std::string flush;           // "", or the write-back to insist on, by its FlushName
   uint64_t reserve_bytes = 0;  // addresses to reserve, if that is more than what is reserved anyway
 };

@@ -27,8 +27,8 @@ void Space::Grow(uint32_t segment_count) {
 uint32_t Space::reserve(Reserve who) const {
   // Removes need one for leaves, one for inner nodes and one for the log at worst, before any comes back.
   constexpr uint32_t kForRemoves = 3;
-  // A put leaves a twentieth, 64 at most: for these, for the cleaner's copies, and for those of nodes that a checkpoint has
-  // not given back yet. Of the smallest stores that would be too much.
+  // A put leaves a twentieth, 64 at most: for these, for the cleaner's copies, and for those of nodes that a checkpoint
+  // has not given back yet. Of the smallest stores that would be too much.
   constexpr uint32_t kForCleaning = 2, kCleanable = 24, kMost = 64;
   const uint32_t least = kForRemoves + (count() >= kCleanable ? kForCleaning : 0);
   switch (who) {

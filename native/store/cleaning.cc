@@ -280,12 +280,15 @@ void Store::CleanForRoom(Guard& guard, uint32_t segments) {
   nothing_to_clean_until_ = 0;
   const uint32_t wanted = Reclaimable() + segments;
   const uint64_t victims = cleaner_.figures().segments + kVictimsPerRelief;
+  uint64_t moved = UINT64_MAX;  // when there was no room
   while (Reclaimable() < wanted && cleaner_.figures().segments < victims) {
     uint64_t dead = 0;
     const Slice slice = CleanSlice(guard, kAtLeisure, kWorthwhile, &dead);
     if (slice == Slice::kNothing) break;
-    // What was emptied comes free by checkpoints.
-    if (slice == Slice::kNoRoom && !CheckpointsForRoom(guard)) break;
+    if (slice == Slice::kDone) continue;
+    // What was emptied comes free by checkpoints. That must be of use: what an attempt has taken comes free as well.
+    if (moved == cleaner_.figures().records || !CheckpointsForRoom(guard)) break;
+    moved = cleaner_.figures().records;
   }
 }
 
@@ -344,13 +347,17 @@ Status Store::Compact() {
   nothing_to_clean_until_ = 0;
   // Each segment once or twice: what is written meanwhile is not waited for.
   const uint64_t most = cleaner_.figures().segments + 2 * uint64_t{space_->count()};
+  uint64_t moved = UINT64_MAX;  // as in CleanForRoom
   Slice slice = Slice::kDone;
   while (slice != Slice::kNothing && cleaner_.figures().segments < most) {
     if (stop_compacting_.load(std::memory_order_relaxed)) return Status::kAborted;
     uint64_t dead = 0;
     slice = CleanSlice(guard, kAtLeisure, kWorthwhileInCompact, &dead);
     if (Status status = Writable(); status != Status::kOk) return status;
-    if (slice == Slice::kNoRoom && !CheckpointsForRoom(guard)) break;
+    if (slice == Slice::kNoRoom) {
+      if (moved == cleaner_.figures().records || !CheckpointsForRoom(guard)) break;
+      moved = cleaner_.figures().records;
+    }
     if (slice == Slice::kDone) MaybeFreeze(guard);
     LetOthers(guard);
   }
