@@ -13,6 +13,8 @@ Status Store::BeginValue(uint32_t tree, Bytes key, uint64_t* id) {
   if (key.size > kKeyBytesMax) return Status::kKeyTooLarge;
   Guard guard(lock_);
   if (Status status = Writable(); status != Status::kOk) return status;
+  // A version that does not know kHalfPending would take its pieces for dead.
+  if (leisure_level_ == 0) return Status::kUnsupported;
   *id = next_value_++;
   pending_values_[*id] = {tree, {key.data, key.data + key.size}, {}};
   return Status::kOk;
