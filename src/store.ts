@@ -197,8 +197,8 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
    * does what is needed by itself: this is for making room at a time of one's choice. The file stays as large as it is.
    * @throws SealogError (rejects) ERR_SEALOG_ABORTED, ERR_SEALOG_UNSUPPORTED (a store made before there was cleaning), as a put
    */
-  compact(options: CompactOptions = {}): Promise<CompactReport> {
-    return this.#compaction.run(options)
+  async compact(options: CompactOptions = {}): Promise<CompactReport> {
+    return await this.#compaction.run(options)
   }
 
   /**

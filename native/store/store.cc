@@ -345,6 +345,8 @@ Status Store::Close() {
       log_->SkipSession();
       drained_lsn_ = log_->last_lsn();
       dirty_ = true;
+      // While that is waited for, nothing is to be moved behind it.
+      serving_ = false;
       status = CheckpointLocked(guard, kSlotClean);
     }
   }

@@ -29,16 +29,15 @@ export function decide({ image, fileBytes, readOnly, checkpointBytes }: MetaCase
   const plan = planStore(choice, image.subarray(metaFixedBytes, tableEnd), { checkpointBytes, readOnly })
   if (!plan.ok) return refused(plan.status, choice.slots.length > 0)
   const buffer = Buffer.from(plan.buffer)
-  const startStatus = startRefuses(buffer, choice.superblock.regionBytes, fileBytes) ? Status.Corrupt : Status.Ok
+  const startStatus = startRefuses(buffer) ? Status.Corrupt : Status.Ok
   return { status: Status.Ok, older: plan.findings.length > 0, plan: buffer, startStatus }
 }
 
 /**
- * Every case in which native refuses a plan that TypeScript made: a file that is longer than its store, and an epoch that is none or
- * leaves no room for those to come.
+ * Every case in which native refuses a plan that TypeScript made: an epoch that is none or leaves no room for those to come.
  */
-function startRefuses(plan: Buffer, regionBytes: number, fileBytes: number): boolean {
+function startRefuses(plan: Buffer): boolean {
   const epoch = Number(plan.readBigUInt64LE(56))
   const floor = Number(plan.readBigUInt64LE(248))
-  return regionBytes !== fileBytes || epoch === 0 || Math.max(epoch, floor) > epochMax - 2 ** 32
+  return epoch === 0 || Math.max(epoch, floor) > epochMax - 2 ** 32
 }
