@@ -111,8 +111,9 @@ Failure Mapping::Map(const File& file, uint64_t offset, size_t bytes, MapMode mo
     Mmap(base_ + offset, bytes, PROT_NONE, kReserveFlags | MAP_FIXED, -1, 0);
     return failure;
   }
+  // Read by other threads while it grows.
+  if (offset == 0) mode_ = mode;
   mapped_bytes_ = offset + bytes;
-  mode_ = mode;
   return {};
 }
 

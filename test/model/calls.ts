@@ -140,7 +140,9 @@ export function apply(changes: readonly Change[], model: Model, system: System, 
       model.expired++
     } else {
       model.put(change.key, change.value, Infinity, model.get(change.key)?.expires)
-      lives.set(model.get(change.key)!.key, change.life)
+      const { key } = model.get(change.key)!
+      // What is kept may be what was given just before.
+      if (change.life !== 'kept' || !lives.has(key)) lives.set(key, change.life)
     }
   }
   const before = model.version
