@@ -10,8 +10,10 @@ import type { System } from './system.ts'
 import type { ValueSpace } from './values.ts'
 
 function expectUnchanged(before: number, model: Model, { store }: System): void {
-  // But for what is removed in the background.
-  if (model.expired === 0 && !model.garbage) expectSame(store.stats().lsn, before, 'the lsn after a refusal')
+  const { lsn, space } = store.stats()
+  // But for what is removed in the background, and, where free segments are scarce, moved by the cleaner.
+  if (model.expired === 0 && !model.garbage && space.free > space.segments / 2)
+    expectSame(lsn, before, 'the lsn after a refusal')
   expectSame(store.count(), model.entries.length, 'the count after a refusal')
 }
 
