@@ -170,19 +170,28 @@ std::vector<uint32_t> Map::Tree(uint64_t ref) {
 
 void Map::Tail() {
   successors_.assign(count_, kSegmentNone);
-  LogPosition at = slot_->hot;
+  LogPosition heads[2] = {slot_->hot, slot_->cold};
   uint64_t lsn = slot_->lsn + 1;
-  auto announced = [&] {
+  auto announced = [&](const LogPosition& at) {
+    if (at.segment == kSegmentNone) return;
     const uint64_t begin = uint64_t{at.segment} * segment_bytes_;
     const auto* successor = Look<LogSuccessor>(begin + kLineBytes);
     if (Holds(*successor, at.seed)) successors_[at.segment] = successor->segment;
     const bool known = std::any_of(pieces_.begin(), pieces_.end(), [&](const Piece& p) { return p.begin == begin; });
     if (!known) AddLogHead(begin);
   };
-  announced();
+  auto next_at = [&](const LogPosition& at, Frame* frame) {
+    return at.segment != kSegmentNone &&
+           CheckFrame(bytes_ + uint64_t{at.segment} * segment_bytes_ + at.offset, segment_bytes_ - at.offset, at.seed,
+                      at.offset, frame) &&
+           frame->lsn == lsn;
+  };
+  for (const LogPosition& head : heads) announced(head);
   for (Frame frame;;) {
+    LogPosition* head = next_at(heads[0], &frame) ? &heads[0] : next_at(heads[1], &frame) ? &heads[1] : nullptr;
+    if (head == nullptr) break;
+    const LogPosition at = *head;
     const uint64_t offset = uint64_t{at.segment} * segment_bytes_ + at.offset;
-    if (!CheckFrame(bytes_ + offset, segment_bytes_ - at.offset, at.seed, at.offset, &frame) || frame.lsn != lsn) break;
     const auto* link = Look<LinkFrame>(offset);
     uint64_t bytes = kLineBytes;
     if (frame.kind == kFrameBatch) {
@@ -197,11 +206,14 @@ void Map::Tail() {
     pieces_.back().lsn = lsn;
     pieces_.back().window = frame.window;
     if (frame.kind == kFrameLink) {
-      at = {link->segment, link->offset, link->log_sequence, link->seed, 0};
+      const LogPosition to{link->segment, link->offset, link->log_sequence, link->seed, 0};
+      const bool cold = (link->flags & kLinkCold) != 0;
       lsn = link->next_lsn;
-      announced();
+      if (cold) head->offset += frame.bytes;
+      (cold ? heads[1] : *head) = to;
+      announced(to);
     } else {
-      at.offset += frame.bytes;
+      head->offset += frame.bytes;
       ++lsn;
     }
   }
