@@ -78,17 +78,22 @@ void Store::Freeze(uint32_t slot_flags) {
 // has not finished by the time the tail is twice that: it bounds what the next open replays.
 void Store::MaybeFreeze(Guard& guard) {
   const uint64_t limit = plan_.header.checkpoint_bytes;
-  // After a segment at most, where what was emptied is needed.
-  const bool scarce = space_->retired_count() != 0 && space_->free_count() < pay_level_ && Held() == 0;
-  uint64_t tail = log_->bytes_appended() - log_bytes_at_freeze_;
+  // Where what was emptied is needed, after a segment.
   const uint64_t soon = std::min(limit, std::max<uint64_t>(space_->segment_bytes(), kScarceBytesMin));
-  if (tail < (scarce ? soon : limit)) [[likely]]
+  const uint64_t tail = log_->bytes_appended() - log_bytes_at_freeze_;
+  if (tail < soon) [[likely]]
     return;
+  if (tail < limit) {
+    const bool scarce = space_->retired_count() != 0 && space_->free_count() < pay_level_ && Held() == 0;
+    if (!scarce) return;
+  }
   if (in_flight_) {
     if (tail < 2 * limit) return;
     done_.wait(guard, [this] { return !in_flight_ || stop_; });
   }
-  if (stop_ || poison_status_ != Status::kOk || (commit_in_flight_ && WaitForCommit(guard) != Status::kOk)) return;
+  // A store that was closed meanwhile keeps the checkpoint that says so.
+  if (stop_ || !serving_ || poison_status_ != Status::kOk || (commit_in_flight_ && WaitForCommit(guard) != Status::kOk))
+    return;
   Status status = Status::kMedia;
   if (!Shielded([&] { status = DrainLog(); })) Interrupted();
   if (status != Status::kOk || in_flight_) return;
@@ -102,7 +107,8 @@ Status Store::CheckpointLocked(Guard& guard, uint32_t slot_flags) {
   done_.wait(guard, [this] { return (!in_flight_ && !commit_in_flight_) || stop_; });
   if (stop_) return Status::kClosed;
   if (poison_status_ != Status::kOk) return poison_status_;
-  if (!dirty_) return Status::kOk;
+  // One that says clean is not another's that was waited for.
+  if (!dirty_ && slot_flags == 0) return Status::kOk;
   Status status = Status::kMedia;
   if (!Shielded([&] { status = DrainLog(); })) return Interrupted();
   if (status != Status::kOk) return status;

@@ -165,6 +165,28 @@ TEST(CommitSafety, RelaxedRecoverySyncsBeforeItCountsOn) {
   SetSyscallHook(nullptr);
 }
 
+// Others wait for the same checkpoint as Close does, and take the next: it does not say clean.
+TEST(CommitSafety, CloseBesideCheckpointsIsClean) {
+  Scratch scratch;
+  std::string path = scratch.File("f");
+  Create(path, 64);
+  for (int i = 0; i < 200; ++i) {
+    auto r = Open(path);
+    REQUIRE(r.failure.ok());
+    ASSERT_TRUE(i == 0 || r.clean) << "session " << i;
+    std::vector<std::thread> others;
+    for (int t = 0; t < 3; ++t) {
+      others.emplace_back([&, t] {
+        while (Put(*r.store, "k" + std::to_string(t), "x") == Status::kOk && r.store->Checkpoint() == Status::kOk) {
+        }
+      });
+    }
+    usleep(static_cast<useconds_t>(i % 20) * 100);
+    EXPECT_EQ(r.store->Close(), Status::kOk);
+    for (std::thread& each : others) each.join();
+  }
+}
+
 TEST(CommitSafety, DurableRemoveOfWhatOnlyADeferredRemoveTookOut) {
   Scratch scratch;
   std::string path = scratch.File("e");
