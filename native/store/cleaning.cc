@@ -56,7 +56,16 @@ void Store::AfterWrite(Guard& guard) {
   } else {
     paid_at_ = log_->bytes_appended(Head::kHot);
   }
-  if (cleaner_wanted_ || log_->bytes_appended() < nothing_to_clean_until_) return;
+  if (clean_behind_ && !cleaner_wanted_ && log_->bytes_appended() >= nothing_to_clean_until_) WakeCleaner();
+}
+
+// Most stores never need the thread, so it is made at the first need. Without it writers pay for all.
+void Store::WakeCleaner() {
+  if (stop_) return;
+  if (!cleaner_thread_.running() && !cleaner_thread_.Start("sealog-clean", [this] { CleanerThread(); }).ok()) {
+    clean_behind_ = false;
+    return;
+  }
   cleaner_wanted_ = true;
   cleaner_wake_.notify_one();
 }
@@ -275,20 +284,24 @@ void Store::PayForCleaning(Guard& guard) {
   }
 }
 
+// There was no room to move to: what was emptied comes free by checkpoints. False if that is of no use, as where all
+// that they give back is what the attempt itself has taken: nothing was `moved` since the last time.
+bool Store::RoomToMove(Guard& guard, uint64_t* moved) {
+  if (*moved == cleaner_.figures().records || !CheckpointsForRoom(guard)) return false;
+  *moved = cleaner_.figures().records;
+  return true;
+}
+
 // Cleans until `segments` more than now will be free, as far as it can.
 void Store::CleanForRoom(Guard& guard, uint32_t segments) {
   nothing_to_clean_until_ = 0;
   const uint32_t wanted = Reclaimable() + segments;
   const uint64_t victims = cleaner_.figures().segments + kVictimsPerRelief;
-  uint64_t moved = UINT64_MAX;  // when there was no room
+  uint64_t moved = UINT64_MAX;
   while (Reclaimable() < wanted && cleaner_.figures().segments < victims) {
     uint64_t dead = 0;
     const Slice slice = CleanSlice(guard, kAtLeisure, kWorthwhile, &dead);
-    if (slice == Slice::kNothing) break;
-    if (slice == Slice::kDone) continue;
-    // What was emptied comes free by checkpoints. That must be of use: what an attempt has taken comes free as well.
-    if (moved == cleaner_.figures().records || !CheckpointsForRoom(guard)) break;
-    moved = cleaner_.figures().records;
+    if (slice == Slice::kNothing || (slice == Slice::kNoRoom && !RoomToMove(guard, &moved))) break;
   }
 }
 
@@ -347,17 +360,14 @@ Status Store::Compact() {
   nothing_to_clean_until_ = 0;
   // Each segment once or twice: what is written meanwhile is not waited for.
   const uint64_t most = cleaner_.figures().segments + 2 * uint64_t{space_->count()};
-  uint64_t moved = UINT64_MAX;  // as in CleanForRoom
+  uint64_t moved = UINT64_MAX;
   Slice slice = Slice::kDone;
   while (slice != Slice::kNothing && cleaner_.figures().segments < most) {
     if (stop_compacting_.load(std::memory_order_relaxed)) return Status::kAborted;
     uint64_t dead = 0;
     slice = CleanSlice(guard, kAtLeisure, kWorthwhileInCompact, &dead);
     if (Status status = Writable(); status != Status::kOk) return status;
-    if (slice == Slice::kNoRoom) {
-      if (moved == cleaner_.figures().records || !CheckpointsForRoom(guard)) break;
-      moved = cleaner_.figures().records;
-    }
+    if (slice == Slice::kNoRoom && !RoomToMove(guard, &moved)) break;
     if (slice == Slice::kDone) MaybeFreeze(guard);
     LetOthers(guard);
   }

@@ -32,6 +32,16 @@ Status Store::Visible(const Record& record, uint64_t offset, uint64_t unix_ms) {
   return record.ExpiredAt(unix_ms) ? Status::kNotFound : Status::kOk;
 }
 
+// The entry of a key, if a reader of the state sees it. Verified only where it has a time.
+Status Store::FindVisible(const State& state, uint32_t tree, Bytes key, Found* found) {
+  *found = Find(*pool_, *space_, state.roots[tree], key);
+  if (found->lookup == Lookup::kFound) [[likely]]
+    return Visible(found->record, RecordRefOffset(found->ref), state.unix_ms);
+  if (found->lookup == Lookup::kAbsent) return Status::kNotFound;
+  damaged_offset_ = found->damaged_offset;
+  return Status::kCorrupt;
+}
+
 // Bytes of the value, whether it lies in its record or in pieces.
 Status Store::ValueBytes(const Record& record, uint64_t offset, uint64_t* bytes) {
   *bytes = record.value.size;
@@ -108,15 +118,9 @@ GetResult Store::Get(uint64_t snapshot, uint32_t tree, Bytes key, uint8_t* out, 
     return result;
   }
   if (!Shielded([&] {
-        Found found = Find(*pool_, *space_, state.roots[tree], key);
-        if (found.lookup == Lookup::kFound) {
-          const uint64_t offset = RecordRefOffset(found.ref);
-          result.status = Visible(found.record, offset, state.unix_ms);
-          if (result.status == Status::kOk) result = CopyValue(found.record, offset, out, out_bytes);
-        } else {
-          result.status = found.lookup == Lookup::kAbsent ? Status::kNotFound : Status::kCorrupt;
-          damaged_offset_ = found.damaged_offset;
-        }
+        Found found;
+        result.status = FindVisible(state, tree, key, &found);
+        if (result.status == Status::kOk) result = CopyValue(found.record, RecordRefOffset(found.ref), out, out_bytes);
       })) {
     result.status = Status::kMedia;
   }
@@ -130,13 +134,8 @@ Status Store::Has(uint64_t snapshot, uint32_t tree, Bytes key) {
   if (broken_) return Status::kMedia;
   Status status = Status::kMedia;
   if (!Shielded([&] {
-        Found found = Find(*pool_, *space_, state.roots[tree], key);
-        if (found.lookup == Lookup::kFound) {
-          status = Visible(found.record, RecordRefOffset(found.ref), state.unix_ms);
-        } else {
-          status = found.lookup == Lookup::kAbsent ? Status::kNotFound : Status::kCorrupt;
-          damaged_offset_ = found.damaged_offset;
-        }
+        Found found;
+        status = FindVisible(state, tree, key, &found);
       })) {
     return Status::kMedia;
   }

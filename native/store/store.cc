@@ -220,10 +220,7 @@ Failure Store::Serve(const ServeOptions& options) {
     return {status, persister_.failure().error_number, persister_.failure().syscall, 0,
             "recovery could not make the log's tail durable"};
   if (Failure failure = thread_.Start("sealog-ckpt", [this] { CheckpointThread(); }); !failure.ok()) return failure;
-  if (leisure_level_ != 0 && options.clean_behind) {
-    Failure failure = cleaner_thread_.Start("sealog-clean", [this] { CleanerThread(); });
-    if (!failure.ok()) return failure;
-  }
+  clean_behind_ = options.clean_behind;
   serving_ = true;
   if (fresh) {
     // The first log segment becomes known by a checkpoint, before anything is acknowledged.

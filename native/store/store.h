@@ -341,7 +341,9 @@ class Store {
   Slice CleanSlice(Guard& guard, const CleanBudget& budget, uint32_t worthwhile, uint64_t* dead);
   void PayForCleaning(Guard& guard);
   void AfterWrite(Guard& guard);
+  bool RoomToMove(Guard& guard, uint64_t* moved);
   void CleanForRoom(Guard& guard, uint32_t segments);
+  void WakeCleaner();
   void CleanerThread();
   void LetOthers(Guard& guard);
 
@@ -389,6 +391,7 @@ class Store {
   bool StateOf(uint64_t snapshot, uint32_t tree, State* state) const;
   // Whether the record is there for a reader; verified first, if it has a time.
   Status Visible(const Record& record, uint64_t offset, uint64_t unix_ms);
+  Status FindVisible(const State& state, uint32_t tree, Bytes key, Found* found);
   Status FillVisible(const RangeRequest& request, const State& state, RangeResult* result);
   Status CountExpired(const State& state, uint32_t tree, const KeyRange& range, uint64_t* expired);
   uint64_t TakeSnapshot();
@@ -439,6 +442,7 @@ class Store {
   CleaningWork cleaning_;
   Thread cleaner_thread_;
   std::condition_variable_any cleaner_wake_;
+  bool clean_behind_ = false;
   bool cleaner_wanted_ = false;
   std::atomic<bool> stop_compacting_{false};
   uint32_t pay_level_ = 0, leisure_level_ = 0;  // of reclaimable segments; 0: the store's format cannot be cleaned

@@ -100,15 +100,10 @@ PartResult Store::GetPart(uint64_t snapshot, uint32_t tree, Bytes key, uint64_t 
   result.status = Status::kMedia;
   if (broken_) return result;
   if (!Shielded([&] {
-        const Found found = Find(*pool_, *space_, state.roots[tree], key);
-        if (found.lookup != Lookup::kFound) {
-          result.status = found.lookup == Lookup::kAbsent ? Status::kNotFound : Status::kCorrupt;
-          damaged_offset_ = found.damaged_offset;
-          return;
-        }
-        const uint64_t at = RecordRefOffset(found.ref);
-        result.status = Visible(found.record, at, state.unix_ms);
+        Found found;
+        result.status = FindVisible(state, tree, key, &found);
         if (result.status != Status::kOk) return;
+        const uint64_t at = RecordRefOffset(found.ref);
         if (!VerifyRecord(*space_, at, found.record)) {
           damaged_offset_ = at;
           result.status = Status::kCorrupt;

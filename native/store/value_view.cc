@@ -49,15 +49,10 @@ ViewResult Store::BeginView(uint64_t snapshot, uint32_t tree, Bytes key, uint64_
   RecordHeader header{};
   uint64_t offset = 0;
   if (!Shielded([&] {
-        const Found found = Find(*pool_, *space_, state.roots[tree], key);
-        if (found.lookup != Lookup::kFound) {
-          result.status = found.lookup == Lookup::kAbsent ? Status::kNotFound : Status::kCorrupt;
-          damaged_offset_ = found.damaged_offset;
-          return;
-        }
+        Found found;
+        result.status = FindVisible(state, tree, key, &found);
         record = found.record;
         offset = RecordRefOffset(found.ref);
-        result.status = Visible(record, offset, state.unix_ms);
         if (result.status != Status::kOk) return;
         // Not verified yet: whoever copies finds out whether this holds.
         memcpy(&header, record.header, sizeof header);
