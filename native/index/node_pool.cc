@@ -1,7 +1,6 @@
 #include "index/node_pool.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/crc32c.h"
@@ -29,8 +28,6 @@ uint32_t NodeCrc(const NodeHeader* node, uint64_t unit, uint32_t store_seed) {
 
 void SealNode(NodeHeader* node, uint64_t unit, uint32_t store_seed) { node->crc = NodeCrc(node, unit, store_seed); }
 
-void NodePool::FreeDeleter::operator()(void* p) const { free(p); }
-
 NodePool::NodePool(Space* space, uint64_t stamp_seed)
     : space_(space), pins_(Reclaim, this), units_(space->bytes() / kLeafBytes), stamp_state_(stamp_seed) {
   for (int i = 0; i < 2; ++i) {
@@ -40,9 +37,9 @@ NodePool::NodePool(Space* space, uint64_t stamp_seed)
     kinds_[i].reserved = kNodeFirstByte / kinds_[i].unit_bytes;
   }
   segments_.resize(space->count());
-  // calloc, so that the bits of what is never visited, or not there yet, take no memory.
-  verified_.reset(static_cast<std::atomic<uint8_t>*>(calloc(VerifiedBytes(space->capacity()), 1)));
-  if (ready()) TouchVerified(0, VerifiedBytes(space->count()));
+  if (!verified_memory_.Allocate(VerifiedBytes(space->capacity()))) return;
+  verified_ = reinterpret_cast<std::atomic<uint8_t>*>(verified_memory_.data());
+  TouchVerified(0, VerifiedBytes(space->count()));
 }
 
 size_t NodePool::VerifiedBytes(uint32_t segment_count) const {

@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "format/node_format.h"
+#include "platform/zeroed_memory.h"
 #include "region/pins.h"
 #include "region/space.h"
 
@@ -161,11 +162,8 @@ class NodePool {
   uint64_t failure_offset_ = 0;
   Kind kinds_[2];
   std::vector<std::unique_ptr<Units>> segments_;  // by segment index; null unless LEAF or INNER
-  struct FreeDeleter {
-    void operator()(void* p) const;
-  };
-  std::unique_ptr<std::atomic<uint8_t>[], FreeDeleter>
-      verified_;  // a bit per unit that there may ever be; zero pages until touched
+  ZeroedMemory verified_memory_;
+  std::atomic<uint8_t>* verified_ = nullptr;  // a bit per unit that there may ever be; in the memory above
   PoolStats stats_;
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -11,6 +10,7 @@
 #include "base/crc32c.h"
 #include "index/inner.h"
 #include "index/leaf.h"
+#include "platform/zeroed_memory.h"
 #include "store/salvage_source.h"
 
 namespace sealog {
@@ -67,10 +67,6 @@ std::string IdOf(uint32_t tree, Bytes key) {
   return id;
 }
 
-struct FreeDeleter {
-  void operator()(void* p) const { free(p); }
-};
-
 class Salvager {
  public:
   Salvager(const Region& region, const SalvagePlan& plan, Store* out, int64_t* progress, SalvageReport* report)
@@ -78,9 +74,9 @@ class Salvager {
 
   Failure Run() {
     const uint64_t units = source_.bytes() / kLeafBytes;
-    visited_.reset(static_cast<uint8_t*>(calloc(units / 8 + 1, 1)));
     node_.reset(new (std::nothrow) uint8_t[kInnerBytes]);
-    if (visited_ == nullptr || node_ == nullptr) return {Status::kNoMemory, 0, "", 0, "no memory for salvage's tables"};
+    if (!visited_.Allocate(units / 8 + 1) || node_ == nullptr)
+      return {Status::kNoMemory, 0, "", 0, "no memory for salvage's tables"};
     total_ = uint64_t{source_.segment_count()} * 2;
     if (HasSlot()) {
       for (uint32_t t = 0; t < kTreesCopied; ++t) total_ += plan_.header.roots[t].count;
@@ -339,7 +335,7 @@ class Salvager {
         NoteGap(tree, at, "outside of the file");
         continue;
       }
-      if ((visited_[unit >> 3] & 1u << (unit & 7)) != 0) {
+      if ((visited_.data()[unit >> 3] & 1u << (unit & 7)) != 0) {
         NoteGap(tree, at, "referred to twice");
         continue;
       }
@@ -347,7 +343,7 @@ class Salvager {
         NoteGap(tree, at, "damaged");
         continue;
       }
-      visited_[unit >> 3] |= static_cast<uint8_t>(1u << (unit & 7));
+      visited_.data()[unit >> 3] |= static_cast<uint8_t>(1u << (unit & 7));
       const auto* header = reinterpret_cast<const NodeHeader*>(node_.get());
       if (header->level == 0) {
         CopyLeaf(tree, at);
@@ -624,7 +620,7 @@ class Salvager {
   uint64_t done_ = 0, total_ = 0;
 
   std::unique_ptr<uint8_t[]> node_;
-  std::unique_ptr<uint8_t[], FreeDeleter> visited_;  // a bit per 512 bytes of the file
+  ZeroedMemory visited_;  // a bit per 512 bytes of the file
   std::vector<Gap> gaps_;
   std::vector<uint32_t> given_up_;
 
