@@ -35,7 +35,10 @@ SegmentHalf Store::EncodeHalf(uint32_t segment, uint64_t epoch) const {
 // but the drain); no checkpoint in flight; everything logged is durable.
 void Store::Freeze(uint32_t slot_flags) {
   frozen_.filled = log_->TakeFilled();
-  for (uint32_t segment : frozen_.filled) RetireIfEmpty(segment);
+  for (uint32_t segment : frozen_.filled) {
+    cleaner_.Filled(segment);
+    RetireIfEmpty(segment);
+  }
   const uint64_t epoch = pool_->epoch();
   frozen_.nodes.nodes.clear();
   frozen_.nodes.bitmaps.clear();

@@ -1,6 +1,15 @@
 #include "store/cleaner.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace sealog {
+namespace {
+
+// Counted as dead where little is, so that a segment that was only just filled is not taken for one that never changes.
+constexpr double kDeathsAtLeast = 1.0 / 64;
+
+}  // namespace
 
 const Cleaner::Mark* Cleaner::MarkOf(uint32_t segment) const {
   if (segment >= marks_.size() || marks_[segment].sequence != space_->segment(segment).sequence) return nullptr;
@@ -10,32 +19,28 @@ const Cleaner::Mark* Cleaner::MarkOf(uint32_t segment) const {
 Cleaner::Mark& Cleaner::MarkFor(uint32_t segment) {
   if (marks_.size() < space_->count()) marks_.resize(space_->count());
   Mark& mark = marks_[segment];
-  if (mark.sequence != space_->segment(segment).sequence) mark = {space_->segment(segment).sequence, 0, 0, false};
+  if (mark.sequence != space_->segment(segment).sequence) mark = {space_->segment(segment).sequence};
   return mark;
 }
 
-uint64_t Cleaner::WrittenAt(uint32_t segment) const {
-  const Mark* mark = MarkOf(segment);
-  return mark != nullptr && mark->written_at != 0 ? mark->written_at : space_->segment(segment).sequence;
-}
-
-void Cleaner::Filled(uint32_t segment, uint64_t written_at) {
+void Cleaner::Filled(uint32_t segment) {
   Mark& mark = MarkFor(segment);
-  mark.written_at = written_at;
+  mark.filled_at = log_->next_log_sequence();
   mark.filled = space_->segment(segment).live;
 }
 
-// What moving the rest would give back. A segment of the hot head also gives what lines and frame headers took; one of
-// the cold head is as dense as it gets.
-uint32_t Cleaner::DeadBytes(uint32_t segment) const {
-  const uint32_t live = space_->segment(segment).live;
-  const Mark* mark = MarkOf(segment);
-  const uint32_t full = mark != nullptr && mark->filled != 0 ? mark->filled : space_->segment_bytes();
-  return full > live ? full - live : 0;
+// The rate at which live bytes die, per segment that the log takes, as if each were as likely to as any other.
+double Cleaner::DeathRate(const Segment& s, const Mark* mark) const {
+  // Of a segment from before open it is only known when it was taken into use.
+  const bool known = mark != nullptr && mark->filled != 0;
+  const double since = static_cast<double>(log_->next_log_sequence() - (known ? mark->filled_at : s.sequence));
+  const double before = known ? mark->filled : space_->segment_bytes();
+  const double live = std::min(static_cast<double>(s.live), before);
+  return (std::log(before / live) + kDeathsAtLeast) / (since + 1);
 }
 
 bool Cleaner::Choose(uint32_t dead_min, uint64_t pinned_epoch) {
-  const double bytes = space_->segment_bytes();
+  const uint32_t bytes = space_->segment_bytes();
   double best = 0;
   uint32_t victim = kSegmentNone;
   for (uint32_t i = 0; i < space_->count(); ++i) {
@@ -43,13 +48,12 @@ bool Cleaner::Choose(uint32_t dead_min, uint64_t pinned_epoch) {
     if (s.type != SegmentType::kLog || s.live == 0 || s.pending != 0 || log_->Uses(i) ||
         (pinned_epoch != 0 && s.birth <= pinned_epoch))
       continue;
-    const uint32_t dead = DeadBytes(i);
-    if (dead < dead_min || dead == 0) continue;
+    // Lines and frame headers of the hot head count as dead: moving gives them back.
+    const uint32_t dead = bytes > s.live ? bytes - s.live : 0;
     const Mark* mark = MarkOf(i);
-    if (mark != nullptr && mark->left_alone) continue;
-    const uint64_t written_at = WrittenAt(i), next = log_->next_log_sequence();
-    const double age = next > written_at ? static_cast<double>(next - written_at) : 1;
-    const double score = dead / bytes * age / (1 + s.live / bytes);
+    if (dead < dead_min || dead == 0 || (mark != nullptr && mark->left_alone)) continue;
+    const double empty = static_cast<double>(dead) / bytes;
+    const double score = empty * empty / ((1 - empty) * DeathRate(s, mark));
     if (score > best) {
       best = score;
       victim = i;

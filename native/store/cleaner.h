@@ -1,9 +1,11 @@
 // Which log segment is cleaned next, and how far the one under way has been looked at. Decides nothing about records:
 // Store does the moving (store/cleaning.cc).
 //
-// Victims by cost and benefit, as in LFS (Rosenblum and Ousterhout, ACM TOCS 1992): (1 - u) * age / (1 + u), where u is
-// the live share of a segment and its age is how many segments the log has taken since it was written. What is moved
-// goes to a head of its own, so that what lives long does not lie between what dies soon.
+// Victims by minimum declining cost (Lomet and Luo, "Efficiently Reclaiming Space in a Log Structured Store", ICDE
+// 2021): what cleaning costs falls as a segment empties, so the one goes first where waiting gains least: (1 - e) r /
+// e^2 is smallest, where e is what moving the rest would give back, as a share of the segment, and r the rate at which
+// its records die. With equal rates that is the emptiest one; what is cold goes earlier. What is moved goes to a head
+// of its own, so that what lives long does not lie between what dies soon.
 //
 // Not thread-safe: owned by the writer's lock.
 #pragma once
@@ -53,21 +55,19 @@ class Cleaner {
   void Finish();
   // Something in the victim cannot be moved: it is left alone from now on.
   void GiveUp();
-  // A segment that the cold head has filled: it has nothing to give before something in it dies.
-  void Filled(uint32_t segment, uint64_t written_at);
-  // How old the data in the victim is, as a log sequence.
-  uint64_t WrittenAt(uint32_t segment) const;
+  // A head has left the segment: from now on, what dies in it tells how fast.
+  void Filled(uint32_t segment);
 
  private:
   struct Mark {  // of a segment in one use, named by its log sequence
     uint64_t sequence = 0;
-    uint64_t written_at = 0;  // log sequence of when its data was written first; 0: its own
-    uint32_t filled = 0;      // live bytes when the cold head left it
+    uint64_t filled_at = 0;  // next log sequence when its head had left it
+    uint32_t filled = 0;     // live bytes then; 0: not known
     bool left_alone = false;
   };
   const Mark* MarkOf(uint32_t segment) const;
   Mark& MarkFor(uint32_t segment);
-  uint32_t DeadBytes(uint32_t segment) const;
+  double DeathRate(const Segment& s, const Mark* mark) const;
 
   const Space* space_ = nullptr;
   const LogWriter* log_ = nullptr;

@@ -17,6 +17,7 @@ namespace {
 constexpr uint32_t kLooksPerMove = 4;  // records looked at for each that may be moved
 
 constexpr int kSlicesPerWrite = 8;
+constexpr uint64_t kDebtMinBytes = 1 << 10;
 constexpr uint64_t kDebtMaxBytes = 64 << 10;
 constexpr uint32_t kVictimsPerRelief = 24;
 constexpr auto kBesideWriters = std::chrono::milliseconds(1);
@@ -26,8 +27,8 @@ constexpr uint32_t kWorthwhile = 16, kWorthwhileAtLeisure = 4, kWorthwhileInComp
 
 }  // namespace
 
-const Store::CleanBudget Store::kPaying{4, 4096};
-const Store::CleanBudget Store::kAtLeisure{16, 16384};
+const Store::CleanBudget Store::kPaying{16, 4096};
+const Store::CleanBudget Store::kAtLeisure{32, 16384};
 
 // The newest epoch that a snapshot or a backup holds; 0: none.
 uint64_t Store::Held() const {
@@ -42,8 +43,8 @@ uint32_t Store::Reclaimable() const { return space_->free_count() + (Held() == 0
 // it takes, above the second nothing is cleaned.
 void Store::SetLevels() {
   if ((plan_.header.flags & kPlanCleaning) == 0) return;
-  pay_level_ = space_->reserve(Reserve::kPut) + 2 + space_->count() / 64;
-  leisure_level_ = pay_level_ + 2 + space_->count() / 16;
+  pay_level_ = space_->reserve(Reserve::kPut) + 1 + space_->count() / 128;
+  leisure_level_ = pay_level_ + 2 + space_->count() / 32;
 }
 
 void Store::AfterWrite(Guard& guard) {
@@ -235,8 +236,6 @@ Store::Slice Store::CleanSlice(Guard& guard, const CleanBudget& budget, uint32_t
   if (commit_in_flight_ && log_->window() + kWindowSlack >= kWindowFramesMax) return Slice::kNothing;
   if (cleaner_.busy() && !cleaner_.VictimHolds()) cleaner_.Finish();
   if (!cleaner_.busy() && !NextVictim(worthwhile)) return Slice::kNothing;
-  const uint32_t cold = log_->position(Head::kCold).segment;
-  const uint64_t written_at = cleaner_.WrittenAt(cleaner_.cursor().segment);
   CleanSliceResult result;
   Status status = Status::kMedia;
   if (!Shielded([&] {
@@ -250,14 +249,6 @@ Store::Slice Store::CleanSlice(Guard& guard, const CleanBudget& budget, uint32_t
   if (status != Status::kOk) {
     cleaner_.GiveUp();
     return poison_status_ == Status::kOk ? Slice::kDone : Slice::kNothing;
-  }
-  cleaning_.cold_bytes += result.moved;
-  cleaning_.cold_age += static_cast<double>(result.moved) * static_cast<double>(written_at);
-  if (cold != log_->position(Head::kCold).segment && cold != kSegmentNone) {
-    const double age = cleaning_.cold_bytes == 0 ? 0 : cleaning_.cold_age / static_cast<double>(cleaning_.cold_bytes);
-    cleaner_.Filled(cold, static_cast<uint64_t>(age));
-    cleaning_.cold_bytes = 0;
-    cleaning_.cold_age = 0;
   }
   cleaner_.figures().records += result.records;
   cleaner_.figures().bytes += result.moved;
@@ -274,7 +265,7 @@ void Store::PayForCleaning(Guard& guard) {
   const uint64_t urgency = 1 + 2 * uint64_t{pay_level_ - std::min(pay_level_, left)} / pay_level_;
   owed_bytes_ = std::min(owed_bytes_ + std::min(written - paid_at_, kDebtMaxBytes) * urgency, kDebtMaxBytes);
   paid_at_ = written;
-  for (int i = 0; i < kSlicesPerWrite && owed_bytes_ != 0; ++i) {
+  for (int i = 0; i < kSlicesPerWrite && owed_bytes_ >= kDebtMinBytes; ++i) {
     uint64_t dead = 0;
     if (CleanSlice(guard, kPaying, kWorthwhile, &dead) != Slice::kDone) {
       owed_bytes_ = 0;

@@ -435,8 +435,6 @@ class Store {
   struct CleaningWork {
     BatchWork work;
     std::vector<uint8_t> list;  // of a large value's pieces
-    uint64_t cold_bytes = 0;    // moved to the cold head's segment,
-    double cold_age = 0;        // with when they were written: bytes times log sequence
   };
   Cleaner cleaner_;
   CleaningWork cleaning_;
