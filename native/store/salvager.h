@@ -48,6 +48,8 @@ class Salvager {
     uint64_t offset;
     bool remove;
     bool moved;  // by the cleaner: what it had found to be the newest
+    // Lists of the same value's pieces, which the cleaner writes anew for each that it moves: one of them may hold.
+    std::vector<uint64_t> lists;
   };
 
   using Candidates = std::unordered_map<std::string, Candidate>;  // by tree (a byte) and key
@@ -110,6 +112,9 @@ class Salvager {
 
   // --- copying
 
+  bool ReadPiece(const ValueExtent& extent, OwnRecord* piece);
+  bool PiecesHold(const Record& record);
+  uint64_t PlaceOf(const Candidate& candidate);
   void CopyCandidates(Candidates* from, uint64_t* counter);
   bool JoinPieces(uint64_t offset, const Record& record, Staged* staged);
   bool Stage(uint64_t offset, OwnRecord own, uint64_t* counter);

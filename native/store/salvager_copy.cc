@@ -23,9 +23,9 @@ void Salvager::CopyCandidates(Candidates* from, uint64_t* counter) {
   std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->first < b->first; });
   for (const auto* each : order) {
     if (!Going()) return;
-    const uint64_t offset = each->second.offset;
     // The checkpoint knew that nothing here was live: the entry had been removed, or replaced by what is lost.
     if (counter == &report_->from_scan && IsDead(each->second)) continue;
+    const uint64_t offset = PlaceOf(each->second);
     OwnRecord own;
     const Status status = source_.ReadRecord(offset, &own);
     if (status == Status::kNoMemory) {
@@ -42,12 +42,36 @@ void Salvager::CopyCandidates(Candidates* from, uint64_t* counter) {
   }
 }
 
+bool Salvager::ReadPiece(const ValueExtent& extent, OwnRecord* piece) {
+  return source_.ReadRecord(extent.offset, piece) == Status::kOk && piece->record.kind == kRecordChunk &&
+         piece->record.value.size == extent.bytes && piece->record.header->crc == extent.crc;
+}
+
+bool Salvager::PiecesHold(const Record& record) {
+  uint64_t bytes = 0;
+  for (size_t at = 0; at + sizeof(ValueExtent) <= record.value.size; at += sizeof(ValueExtent)) {
+    ValueExtent extent;
+    memcpy(&extent, record.value.data + at, sizeof extent);
+    bytes += extent.bytes;
+    OwnRecord piece;
+    if (bytes > kValueBytesMax || !ReadPiece(extent, &piece)) return false;
+  }
+  return true;
+}
+
+// Where to read a candidate: of several lists of its pieces, one whose pieces are there still.
+uint64_t Salvager::PlaceOf(const Candidate& candidate) {
+  OwnRecord own;
+  if (candidate.lists.empty() || (source_.ReadRecord(candidate.offset, &own) == Status::kOk && PiecesHold(own.record)))
+    return candidate.offset;
+  for (uint64_t offset : candidate.lists) {
+    if (source_.ReadRecord(offset, &own) == Status::kOk && PiecesHold(own.record)) return offset;
+  }
+  return candidate.offset;
+}
+
 // Puts a large value together. False: it is lost, and noted.
 bool Salvager::JoinPieces(uint64_t offset, const Record& record, Staged* staged) {
-  struct Piece {
-    uint64_t offset;
-    OwnRecord own;
-  };
   uint64_t whole = 0, readable = 0, bad = 0;
   bool lost = record.value.size == 0 || record.value.size % sizeof(ValueExtent) != 0;
   for (size_t at = 0; at + sizeof(ValueExtent) <= record.value.size; at += sizeof(ValueExtent)) {
@@ -67,8 +91,7 @@ bool Salvager::JoinPieces(uint64_t offset, const Record& record, Staged* staged)
       ValueExtent extent;
       memcpy(&extent, record.value.data + at, sizeof extent);
       OwnRecord own;
-      if (source_.ReadRecord(extent.offset, &own) == Status::kOk && own.record.kind == kRecordChunk &&
-          own.record.value.size == extent.bytes && own.record.header->crc == extent.crc) {
+      if (ReadPiece(extent, &own)) {
         if (extent.bytes != 0) memcpy(to, own.record.value.data, extent.bytes);
         readable += extent.bytes;
       } else {

@@ -108,10 +108,16 @@ void Salvager::Gather(uint64_t since, Candidates* into, bool in_gaps) {
       if (in_gaps ? GapOf(record.tree, record.key) == nullptr : met.lsn <= SlotLsn()) return;
       std::string id = IdOf(record.tree, record.key);
       if (in_gaps && tail_.count(id) != 0) return;
-      const Candidate candidate{record.lsn, met.offset, record.kind == kRecordDel, (record.flags & kRecordMoved) != 0};
+      Candidate candidate{record.lsn, met.offset, record.kind == kRecordDel, (record.flags & kRecordMoved) != 0, {}};
       auto found = into->find(id);
       if (found != into->end()) {
-        if (Replaces(candidate, found->second)) found->second = candidate;
+        Candidate& kept = found->second;
+        if (Replaces(candidate, kept)) std::swap(candidate, kept);
+        if (candidate.moved && candidate.lsn == kept.lsn && (record.flags & kRecordExtents) != 0 && !too_many) {
+          used += sizeof(uint64_t);
+          if (kept.lists.empty()) kept.lists = std::move(candidate.lists);
+          kept.lists.push_back(candidate.offset);
+        }
         return;
       }
       used += id.size() + sizeof(Candidates::value_type) + 48;

@@ -69,11 +69,11 @@ export class StoreMap {
     return record
   }
 
-  #apply(record) {
+  /** A record that the index refers to, or one of the tail: there, what the cleaner moved counts while what it copied does. */
+  #apply(record, indexed) {
     if (record.tree > kTreeSpaces) return // the list of times
     const id = `${record.tree}:${record.key.toString('hex')}`
-    // Moved by the cleaner: it counts as long as what it is a copy of does.
-    if (record.moved && this.entries.get(id)?.lsn !== record.lsn) return
+    if (!indexed && record.moved && this.entries.get(id)?.lsn !== record.lsn) return
     if (record.kind === 1) this.entries.set(id, record)
     else if (record.kind === 2) this.entries.delete(id)
   }
@@ -91,7 +91,7 @@ export class StoreMap {
           continue
         }
         const record = this.#record(Number(bytes.readBigUInt64LE(at + 64 + i * 8) & 0xfffffffffffn) * 16)
-        this.#apply(record)
+        this.#apply(record, true)
         this.log.push(...record.ranges)
       }
     }
@@ -141,7 +141,7 @@ export class StoreMap {
         lsn++
         unfinished.push(...records)
         if (kind !== 16 || (bytes[begin + 5] & 1) === 0) {
-          if (apply) for (const record of unfinished) this.#apply(record)
+          if (apply) for (const record of unfinished) this.#apply(record, false)
           unfinished = []
         }
       }

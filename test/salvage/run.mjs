@@ -60,7 +60,10 @@ async function build(folder, random) {
     return `${random(1e9)} `.repeat(Math.ceil(bytes / 10)).slice(0, bytes)
   }
   const count = 2500 + random(2500)
+  const cleaned = random(2) === 0
   for (let i = 0; i < count; i++) {
+    // What is alive is moved into segments of its own.
+    if (cleaned && i % 700 === 699) await db.compact()
     const [name, table] = spaces[Math.min(random(4), 2)]
     const key = `key ${random(3000)}`
     const what = random(20)
