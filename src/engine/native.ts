@@ -228,7 +228,7 @@ export interface Native {
   batch(handle: Handle, ops: Uint8Array, bytes: number, count: number, flags: number): number
   commit(handle: Handle): number
   commitAsync(handle: Handle, callback: (answer: number) => void): number
-  compact(handle: Handle, callback: (answer: number) => void): number
+  compact(handle: Handle): Promise<NativeResult> | number
   stopCompacting(handle: Handle): number
   rangeFill(
     handle: Handle,
