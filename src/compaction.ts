@@ -1,5 +1,5 @@
 import { isSealogError } from './errors.ts'
-import { checkLongWork, finished, throwIfAborted, Turns, runLong } from './long-work.ts'
+import { checkLongWork, finished, runLong, throwIfAborted, Turns } from './long-work.ts'
 import type { NativeSession } from './native-session.ts'
 import { readStats } from './stats.ts'
 

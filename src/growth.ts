@@ -1,6 +1,6 @@
 import { growthError } from './engine/growth-error.ts'
 import { Status } from './engine/status.ts'
-import { aborted, NativeProgress, throwIfAborted, Turns, runLong } from './long-work.ts'
+import { aborted, NativeProgress, runLong, throwIfAborted, Turns } from './long-work.ts'
 import type { NativeSession } from './native-session.ts'
 
 /** To watch, and stop, a store that grows. */

@@ -71,6 +71,7 @@ export class NativeProgress {
     this.numbers[2] = 1n
   }
 
+  /** What tells `onProgress` of it. */
   teller(onProgress: LongWorkOptions['onProgress']): (() => void) | undefined {
     return (
       onProgress &&
