@@ -10,6 +10,8 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { open } from '../dist/index.js'
 import { resolveOptions } from '../dist/options.js'
+import { permutation, uniformKeys } from './lib/random.mjs'
+import { zipfianKeys } from './lib/zipf.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -28,35 +30,6 @@ const valueBytes = 100
 const recordBytes = 144
 const indexBytes = 512 / (48 * 0.69) + 1
 const keyCount = Math.floor((capacity * live) / (recordBytes + indexBytes))
-
-/** xorshift32, in [0, 1). */
-function randomOf(seed) {
-  let x = seed
-  return () => {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    return (x >>> 0) / 2 ** 32
-  }
-}
-
-/** Gray et al., SIGMOD 1994, as YCSB has it: theta 0.99, scattered over the keys. */
-function zipfianOf(n, random, theta = 0.99) {
-  const zeta = (k) => {
-    let sum = 0
-    for (let i = 1; i <= k; i++) sum += 1 / i ** theta
-    return sum
-  }
-  const zetaN = zeta(n)
-  const alpha = 1 / (1 - theta)
-  const eta = (1 - (2 / n) ** (1 - theta)) / (1 - zeta(2) / zetaN)
-  return () => {
-    const u = random()
-    const uz = u * zetaN
-    const rank = uz < 1 ? 0 : uz < 1 + 0.5 ** theta ? 1 : Math.floor(n * (eta * u - eta + 1) ** alpha)
-    return (rank * 2654435761) % n
-  }
-}
 
 const keyOf = (i) => `key-${String(i).padStart(12, '0')}`
 const value = Buffer.alloc(valueBytes)
@@ -85,12 +58,7 @@ function run(name, pick, folder, size, puts) {
   const path = join(folder, `${name}.sealog`)
   const db = open(path, { capacity: size, encoding: 'binary' })
   const versions = new Uint32Array(keyCount)
-  const order = Uint32Array.from({ length: keyCount }, (_, i) => i)
-  const random = randomOf(7)
-  for (let i = keyCount - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    ;[order[i], order[j]] = [order[j], order[i]]
-  }
+  const order = permutation(keyCount, 7)
   for (let at = 0; at < keyCount; at += 500) {
     const ops = Array.from(order.subarray(at, at + 500), (i) => ({
       type: 'put',
@@ -168,10 +136,7 @@ try {
   )
   for (const kind of ['uniform', 'zipfian']) {
     if (options.only !== undefined && options.only !== kind) continue
-    const pickOf = () => {
-      const random = randomOf(12345)
-      return kind === 'uniform' ? () => Math.floor(random() * keyCount) : zipfianOf(keyCount, random)
-    }
+    const pickOf = () => (kind === 'uniform' ? uniformKeys : zipfianKeys)(keyCount, 12345)
     results.push(run(kind, pickOf(), folder, capacity, puts))
     // As many puts as a store of five times the size takes before it has to clean.
     results.push(run(`${kind}, no cleaning`, pickOf(), folder, capacity * 5, Math.floor((capacity * 3) / 192)))

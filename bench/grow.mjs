@@ -2,14 +2,14 @@
 // (needs root; skipped without). Prints each step: how long it took, and the longest put and the longest delay of the event loop
 // meanwhile; before, the same load for two seconds without growth. An iterator is open over each step. At the end, and when it is opened again, all of the content is compared.
 //   npm run bench:grow [-- --to=512 --on=memory,ext4,xfs]      --to: MiB
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { open } from '../dist/index.js'
+import { loopMount } from '../scripts/loop-mount.mjs'
 
 const mib = 2 ** 20
 const { values } = parseArgs({
@@ -28,41 +28,16 @@ function valueOf(key, version) {
   return value
 }
 
-function run(program, ...args) {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
-  if (error || status !== 0) throw error ?? new Error(`${program} ${args.join(' ')}: ${stderr}`)
-  return stdout.trim()
-}
-
 /** @returns a directory on that file system, and what takes it away again; undefined if it cannot be had. */
 function place(type) {
   if (type === 'memory') {
     const directory = mkdtempSync('/dev/shm/sealog-grow-')
     return { directory, remove: () => rmSync(directory, { recursive: true }) }
   }
-  if (process.getuid() !== 0) return undefined
-  const base = mkdtempSync(join(tmpdir(), 'sealog-grow-'))
-  const undo = [() => rmSync(base, { recursive: true })]
-  const remove = () =>
-    undo
-      .splice(0)
-      .reverse()
-      .forEach((each) => each())
+  const options = type === 'xfs' ? [] : ['-E', 'lazy_itable_init=0,lazy_journal_init=0']
   try {
-    const image = join(base, 'image')
-    writeFileSync(image, '')
-    truncateSync(image, (toMib * 1.25 + 512) * mib)
-    if (type === 'xfs') run('mkfs.xfs', '-q', '-f', image)
-    else run('mkfs.ext4', '-q', '-F', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image)
-    const device = run('losetup', '--find', '--show', image)
-    undo.push(() => run('losetup', '--detach', device))
-    const directory = join(base, 'mnt')
-    mkdirSync(directory)
-    run('mount', device, directory)
-    undo.push(() => run('umount', directory))
-    return { directory, remove }
+    return loopMount(mkdtempSync(join(tmpdir(), 'sealog-grow-')), type, (toMib * 1.25 + 512) * mib, ...options)
   } catch (error) {
-    remove()
     console.log(`${type}: skipped: ${error.message}`)
     return undefined
   }

@@ -53,24 +53,13 @@ export async function engineModes(wanted, promises) {
  * @param {(rows: object[]) => void} plan.onRows after each workload and size: a row for each engine
  * @param {(done: number, all: number, what: string) => void} plan.onProgress
  */
-export async function runMacro({
-  directory,
-  engines,
-  names,
-  sizes,
-  sweep,
-  rounds,
-  seconds,
-  loadSeconds,
-  opsMin,
-  onRows,
-  onProgress,
-}) {
+export async function runMacro(plan) {
+  const { directory, engines, sizes, rounds, seconds, loadSeconds, onProgress } = plan
   const fs = fileSystemOf(directory)
   const cells = new Cells(directory)
   const planned = sizes.flatMap((count, at) =>
-    names
-      .filter((name) => at === sizes.length - 1 || sweep.includes(name))
+    plan.names
+      .filter((name) => at === sizes.length - 1 || plan.sweep.includes(name))
       .map((name) => ({ count, name, engines: engines.filter((engine) => takesPart(engine, name)) })),
   )
   const all = planned.reduce((sum, { engines: part }) => sum + part.length * rounds, 0)
@@ -89,14 +78,14 @@ export async function runMacro({
           onProgress(done++, all, `${fs} ${count} ${name} ${engine.label}`)
           if (results.get(engine).some(({ error, skip }) => error || skip)) continue
           const { engine: adapter, label, mode, tree } = engine
-          const ops = Math.max(count, opsMin)
+          const ops = Math.max(count, plan.opsMin)
           const task = { workload: name, engine: adapter, label, mode, tree, count, ops, seconds, loadSeconds }
           const writesMax = workload.on === 'empty' ? count * 1.3 : count + Math.max(3 * count, 2.5 * ops)
           const stores = engine.kind === 'peer' || engine.kind === 'sealog'
           results.get(engine).push(await cells.run({ ...task, writesMax }, workload, { stores }))
         }
       }
-      onRows([...results].map(([engine, answers]) => rowOf(fs, count, name, engine, answers)))
+      plan.onRows([...results].map(([engine, answers]) => rowOf(fs, count, name, engine, answers)))
     }
   } finally {
     cells.close()

@@ -1,9 +1,7 @@
-import { check } from './engine/engine.ts'
-import { Status } from './engine/status.ts'
-import { SealogError } from './errors.ts'
+import { isSealogError } from './errors.ts'
+import { checkLongWork, finished, runLong, throwIfAborted, Turns } from './long-work.ts'
 import type { NativeSession } from './native-session.ts'
 import { readStats } from './stats.ts'
-import { checkSignal } from './write-options.ts'
 
 export interface CompactOptions {
   /** Called now and then, with the bytes of records that were moved and the segments that are free or about to be. */
@@ -20,12 +18,10 @@ export interface CompactReport {
   readonly durationMs: number
 }
 
-const progressMs = 50
-
 /** Runs the cleaner over the whole log, one run at a time. */
 export class Compaction {
   readonly #session: NativeSession
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(session: NativeSession) {
     this.#session = session
@@ -33,48 +29,39 @@ export class Compaction {
 
   /** @throws SealogError (rejects) ERR_SEALOG_ABORTED, ERR_SEALOG_UNSUPPORTED, ERR_SEALOG_CLOSED, as a put */
   run(options: CompactOptions): Promise<CompactReport> {
-    const { onProgress, signal } = options
-    checkSignal(signal)
-    if (onProgress !== undefined && typeof onProgress !== 'function')
-      throw new TypeError("Option 'onProgress' must be a function")
-    const run = this.#last.then(() => this.#run(onProgress, signal))
-    this.#last = run.catch(() => undefined)
-    return run
+    checkLongWork(options)
+    return this.#turns.take(() => this.#run(options))
   }
 
-  async #run(onProgress: CompactOptions['onProgress'], signal: AbortSignal | undefined): Promise<CompactReport> {
+  async #run({ onProgress, signal }: CompactOptions): Promise<CompactReport> {
     const session = this.#session
     const { engine, handle, path } = session
-    session.assertOpen()
-    this.#assertNotAborted(signal)
+    const assertGoingOn = (): void => {
+      session.assertOpen()
+      throwIfAborted(signal, 'Compacting', path, 'what it has moved stays moved')
+    }
+    assertGoingOn()
     const startedMs = performance.now()
     const before = this.#figures()
+    const tell =
+      onProgress &&
+      (() => {
+        if (session.closed) return
+        const { moved, free } = this.#figures()
+        onProgress(moved - before.moved, free)
+      })
     const stop = (): void => {
       if (!session.closed) engine.stopCompacting(handle)
     }
-    const timer =
-      onProgress &&
-      setInterval(() => {
-        this.#tell(onProgress, before.moved)
-      }, progressMs)
-    signal?.addEventListener('abort', stop, { once: true })
     try {
-      const answer = await new Promise<number>((resolve) => {
-        const begun = engine.compact(handle, resolve)
-        if (begun < 0) resolve(begun)
-      })
-      if (answer === -Status.Aborted) {
-        session.assertOpen()
-        this.#assertNotAborted(signal)
-      }
-      check(engine, answer, { path })
-    } finally {
-      clearInterval(timer)
-      signal?.removeEventListener('abort', stop)
+      await runLong(tell, signal, stop, () => finished(engine, engine.compact(handle), path))
+    } catch (error) {
+      if (isSealogError(error, 'ERR_SEALOG_ABORTED')) assertGoingOn()
+      throw error
     }
     session.assertOpen()
     const after = this.#figures()
-    if (onProgress) this.#tell(onProgress, before.moved)
+    tell?.()
     return {
       movedBytes: after.moved - before.moved,
       freeSegmentsBefore: before.free,
@@ -86,19 +73,5 @@ export class Compaction {
   #figures(): { readonly moved: number; readonly free: number } {
     const stats = readStats(this.#session.engine, this.#session.handle)
     return { moved: stats?.cleaning.movedBytes ?? 0, free: (stats?.space.free ?? 0) + (stats?.space.retired ?? 0) }
-  }
-
-  #tell(onProgress: NonNullable<CompactOptions['onProgress']>, before: number): void {
-    if (this.#session.closed) return
-    const { moved, free } = this.#figures()
-    onProgress(moved - before, free)
-  }
-
-  #assertNotAborted(signal: AbortSignal | undefined): void {
-    if (!signal?.aborted) return
-    throw new SealogError('ERR_SEALOG_ABORTED', 'Compacting was aborted; what it has moved stays moved', {
-      path: this.#session.path,
-      cause: signal.reason,
-    })
   }
 }

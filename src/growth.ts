@@ -1,6 +1,6 @@
 import { growthError } from './engine/growth-error.ts'
 import { Status } from './engine/status.ts'
-import { SealogError } from './errors.ts'
+import { aborted, NativeProgress, runLong, throwIfAborted, Turns } from './long-work.ts'
 import type { NativeSession } from './native-session.ts'
 
 /** To watch, and stop, a store that grows. */
@@ -11,12 +11,12 @@ export interface GrowOptions {
   readonly signal?: AbortSignal
 }
 
-const progressMs = 50
+const oldSize = 'it has the size from before, try again at will'
 
 /** The growth of one store: one after another, in the order in which it was asked for. */
 export class Growth {
   readonly #session: NativeSession
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(session: NativeSession) {
     this.#session = session
@@ -24,44 +24,30 @@ export class Growth {
 
   /** Resolves with the store's size in bytes. */
   grow(capacityBytes: number, options: GrowOptions): Promise<number> {
-    const grown = this.#last.then(() => this.#grow(capacityBytes, options))
-    this.#last = grown.catch(() => undefined)
-    return grown
+    return this.#turns.take(() => this.#grow(capacityBytes, options))
   }
 
   async #grow(capacityBytes: number, { onProgress, signal }: GrowOptions): Promise<number> {
     const session = this.#session
     const { engine, handle, path } = session
     session.assertOpen()
-    if (signal?.aborted) throw aborted(path, signal.reason)
+    const what = `Growing the store (${path})`
+    throwIfAborted(signal, what, path, oldSize)
     const before = session.regionBytes()
     if (capacityBytes < before) {
       throw new RangeError(`The store has ${before} bytes and cannot shrink to ${capacityBytes}`)
     }
 
-    const progress = new BigInt64Array(3)
-    const report = (): void => onProgress?.(Number(progress[0]), Number(progress[1]))
-    const abort = (): void => {
-      progress[2] = 1n
-    }
-    const timer = onProgress ? setInterval(report, progressMs) : undefined
-    signal?.addEventListener('abort', abort, { once: true })
-    try {
-      const begun = engine.growStore(handle, capacityBytes, progress)
+    const progress = new NativeProgress()
+    const tell = progress.teller(onProgress)
+    return await runLong(tell, signal, progress.stop, async () => {
+      const begun = engine.growStore(handle, capacityBytes, progress.numbers)
       if (typeof begun === 'number') throw session.failure(begun)
       const { answer, error } = await begun
-      if (answer === -Status.Aborted && !session.closed) throw aborted(path, signal?.reason)
+      if (answer === -Status.Aborted && !session.closed) throw aborted(signal, what, path, oldSize)
       if (answer < 0) throw session.closed ? session.failure(-Status.Closed) : growthError(-answer, error, path, before)
-      if (progress[1] !== 0n) report()
+      if (progress.total !== 0) tell?.()
       return session.closed ? capacityBytes : session.regionBytes()
-    } finally {
-      clearInterval(timer)
-      signal?.removeEventListener('abort', abort)
-    }
+    })
   }
-}
-
-function aborted(path: string, cause: unknown): SealogError {
-  const message = `Growing the store was aborted (${path}); it has the size from before, try again at will`
-  return new SealogError('ERR_SEALOG_ABORTED', message, { path, cause })
 }

@@ -3,13 +3,12 @@ import { checkObject, loadEngine } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
 import { isSealogError, SealogError } from './errors.ts'
 import type { Key } from './codec/keys.ts'
+import { NativeProgress, runLong } from './long-work.ts'
 import { nativeCreateOptions } from './options/native.ts'
 import { type OpenAsyncOptions, type OpenOptions, resolveAsyncOptions, resolveOptions } from './options.ts'
 import { openStore, recoverStore } from './recovery/recover.ts'
 import { storePath } from './store-path.ts'
 import { Store } from './store.ts'
-
-const progressMs = 50
 
 /**
  * Opens the store at `path` (the file `path.sealog`), or creates and seals it where there is none, which takes as long as writing its
@@ -46,25 +45,17 @@ export async function openAsync<V = unknown, K = Key>(
     }
   }
 
-  const progress = new BigInt64Array(3)
-  const report = (): void => onProgress?.(Number(progress[0]), Number(progress[1]))
-  const abort = (): void => {
-    progress[2] = 1n
-  }
-  const timer = onProgress ? setInterval(report, progressMs) : undefined
-  signal?.addEventListener('abort', abort, { once: true })
-  try {
-    const { answer, error } = await engine.createStoreAsync(file, nativeCreateOptions(resolved, progress))
+  const progress = new NativeProgress()
+  const tell = progress.teller(onProgress)
+  return await runLong(tell, signal, progress.stop, async () => {
+    const { answer, error } = await engine.createStoreAsync(file, nativeCreateOptions(resolved, progress.numbers))
     if (answer === -Status.Aborted) throw errorFromStatus(Status.Aborted, error, { path: file, cause: signal?.reason })
     // Somebody else may have created it meanwhile: then that one is opened.
     if (answer < 0 && (answer !== -Status.Exists || resolved.errorIfExists))
       throw errorFromStatus(-answer, error, { path: file })
-    if (answer === 0) report()
+    if (answer === 0) tell?.()
     return new Store<V, K>(engine, file, recoverStore(engine, file, resolved, answer === 0))
-  } finally {
-    clearInterval(timer)
-    signal?.removeEventListener('abort', abort)
-  }
+  })
 }
 
 /** What a directory gives a store that is created in it. docs/durability.md explains the terms. */

@@ -11,12 +11,12 @@ import {
   type Handle,
   KeyCodecCode,
   loadEngine,
-  type NativeCreateOptions,
   ValueCodecCode,
 } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
 import { isSealogError, SealogError } from './errors.ts'
 import { layoutConstants } from './layout/constants.ts'
+import { aborted, NativeProgress, runLong } from './long-work.ts'
 import { NativeSession } from './native-session.ts'
 import { type KeyEncoding, resolveOptions, type ValueEncoding } from './options.ts'
 import { nativeCreateOptions } from './options/native.ts'
@@ -29,7 +29,6 @@ import { readSystemTree } from './system-tree.ts'
 const { kKeyBytesMax, kSegmentTableOffset, kSegmentEntryBytes, kSpaceIdBytes, kTreeSpaces, kTreeSystem, kTreeUser } =
   layoutConstants
 const pageBytes = 4096
-const progressMs = 50
 /** How often a larger store is tried, where what was found does not fit. */
 const growthsMax = 4
 
@@ -146,7 +145,7 @@ export async function salvage(path: string, out: string, options: SalvageOptions
   const from = existing(path)
   const to = storePath(out)
   const { signal, onProgress } = options
-  if (signal?.aborted) throw aborted(to, signal)
+  if (signal?.aborted) throw abortedSalvage(to, signal)
   if (statSync(to, { throwIfNoEntry: false })) throw errorFromStatus(Status.Exists, null, { path: to })
   const engine = loadEngine()
   let plan: SalvagePlan | undefined
@@ -193,64 +192,58 @@ interface Job {
 
 async function salvageInto(job: Job): Promise<SalvageReport> {
   const { engine, source, plan, from, to, signal } = job
-  let open: Handle | undefined = source
   // Under another name until it is whole, so that a crash leaves nothing that looks like a store at `to`.
   const temporary = join(
     dirname(to),
     `.${basename(to).slice(0, 180)}.sealog-salvaging-${randomBytes(8).toString('hex')}`,
   )
-  let made: Handle | undefined
-  const progress = new BigInt64Array(3)
-  const onAbort = (): void => {
-    progress[2] = 1n
-  }
+  const progress = new NativeProgress()
   const capacity = Math.ceil((plan.regionBytes * job.growth) / plan.segmentBytes) * plan.segmentBytes
   const tell = (done: number): void => job.onProgress?.(Math.min(done, 2 * capacity), 2 * capacity)
   let doneBefore = 0
-  const timer = setInterval(() => {
-    const part = Number(progress[1]) === 0 ? 0 : Number(progress[0]) / Number(progress[1])
+  const tellPart = (): void => {
+    const part = progress.total === 0 ? 0 : progress.done / progress.total
     tell(doneBefore + part * capacity)
-  }, progressMs)
-  signal?.addEventListener('abort', onAbort, { once: true })
-  try {
-    const resolved = resolveOptions({
-      capacity,
-      segmentBytes: plan.segmentBytes,
-      createIfMissing: true,
-      ...encodings(plan, job.options),
-    })
-    const createOptions: NativeCreateOptions = nativeCreateOptions(resolved, progress)
-    const created = await engine.createStoreAsync(temporary, createOptions)
-    if (created.answer === -Status.Aborted) throw aborted(to, signal)
-    if (created.answer < 0) throw errorFromStatus(-created.answer, created.error, { path: to })
-    doneBefore = capacity
-    made = recoverStore(engine, temporary, resolved, true).handle
-    progress.fill(0n)
-    if (signal?.aborted) throw aborted(to, signal)
-    open = undefined
-    const answer = engine.salvageAsync(source, made, plan.buffer, progress)
-    if (typeof answer === 'number') check(engine, answer, { path: to })
-    const ended = await (answer as Exclude<typeof answer, number>)
-    if (ended.answer === -Status.Aborted) throw aborted(to, signal)
-    if (ended.answer < 0) throw errorFromStatus(-ended.answer, ended.error, { path: to })
-    const report = finish(engine, made, temporary, JSON.parse(ended.report) as NativeReport, job)
-    const closing = made
-    made = undefined
-    check(engine, engine.closeStore(closing), { path: to })
-    check(engine, engine.publishStore(temporary, to), { path: to })
-    tell(2 * capacity)
-    return report
-  } catch (error) {
-    if (open !== undefined) engine.closeRegion(open)
-    if (made !== undefined) engine.closeRegion(made)
-    rmSync(temporary, { force: true })
-    throw error instanceof Error && isSealogError(error, 'ERR_SEALOG_ABSENT') && error.path === from
-      ? errorFromStatus(Status.Absent, null, { path: from })
-      : error
-  } finally {
-    clearInterval(timer)
-    signal?.removeEventListener('abort', onAbort)
   }
+  return await runLong(tellPart, signal, progress.stop, async () => {
+    let open: Handle | undefined = source
+    let made: Handle | undefined
+    try {
+      const resolved = resolveOptions({
+        capacity,
+        segmentBytes: plan.segmentBytes,
+        createIfMissing: true,
+        ...encodings(plan, job.options),
+      })
+      const created = await engine.createStoreAsync(temporary, nativeCreateOptions(resolved, progress.numbers))
+      if (created.answer === -Status.Aborted) throw abortedSalvage(to, signal)
+      if (created.answer < 0) throw errorFromStatus(-created.answer, created.error, { path: to })
+      doneBefore = capacity
+      made = recoverStore(engine, temporary, resolved, true).handle
+      progress.numbers.fill(0n)
+      if (signal?.aborted) throw abortedSalvage(to, signal)
+      open = undefined
+      const begun = engine.salvageAsync(source, made, plan.buffer, progress.numbers)
+      if (typeof begun === 'number') check(engine, begun, { path: to })
+      const { answer, error, report: found = '' } = await (begun as Exclude<typeof begun, number>)
+      if (answer === -Status.Aborted) throw abortedSalvage(to, signal)
+      if (answer < 0) throw errorFromStatus(-answer, error, { path: to })
+      const report = finish(engine, made, temporary, JSON.parse(found) as NativeReport, job)
+      const closing = made
+      made = undefined
+      check(engine, engine.closeStore(closing), { path: to })
+      check(engine, engine.publishStore(temporary, to), { path: to })
+      tell(2 * capacity)
+      return report
+    } catch (error) {
+      if (open !== undefined) engine.closeRegion(open)
+      if (made !== undefined) engine.closeRegion(made)
+      rmSync(temporary, { force: true })
+      throw error instanceof Error && isSealogError(error, 'ERR_SEALOG_ABSENT') && error.path === from
+        ? errorFromStatus(Status.Absent, null, { path: from })
+        : error
+    }
+  })
 }
 
 /** The file as named, or with `.sealog` behind it. */
@@ -260,15 +253,8 @@ function existing(path: string): string {
   return statSync(asGiven, { throwIfNoEntry: false })?.isFile() === true ? asGiven : named
 }
 
-function aborted(path: string, signal: AbortSignal | undefined): SealogError {
-  return new SealogError(
-    'ERR_SEALOG_ABORTED',
-    `The salvage was aborted; nothing was left at ${path}, and the damaged store is as it was`,
-    {
-      path,
-      cause: signal?.reason,
-    },
-  )
+function abortedSalvage(path: string, signal: AbortSignal | undefined): SealogError {
+  return aborted(signal, 'The salvage', path, `nothing was left at ${path}, and the damaged store is as it was`)
 }
 
 /** @throws SealogError ERR_SEALOG_NOT_A_STORE, _VERSION */

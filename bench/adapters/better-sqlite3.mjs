@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { bytesOf, packageVersion, sharedCommits } from './support.mjs'
+import { bytesOf, packageVersion, sharedCommits, visit } from './support.mjs'
 
 export const name = 'better-sqlite3'
 export const kind = 'peer'
@@ -39,15 +39,6 @@ export function open(path, { mode, values, bulk = false, readOnly = false }) {
       else writes.del.run(key)
     }
   })
-  const visit = (rows) => {
-    let count = 0
-    let bytes = 0
-    for (const { key, value } of rows) {
-      count++
-      bytes += key.length + value.length
-    }
-    return bytes < 0 ? -1 : count
-  }
   return {
     put: (key, value) => void writes.put.run(key, encode(value)),
     putShared: sharedCommits(batch),

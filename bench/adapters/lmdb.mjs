@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
-import { bytesOf, packageVersion } from './support.mjs'
+import { bytesOf, packageVersion, visit } from './support.mjs'
 
 export const name = 'lmdb'
 export const kind = 'peer'
@@ -20,15 +20,6 @@ export function open(path, { mode, values, bulk = false, readOnly = false }) {
     mapSize: 8 * 2 ** 30,
     readOnly,
   })
-  const visit = (entries) => {
-    let count = 0
-    let bytes = 0
-    for (const { key, value } of entries) {
-      count++
-      bytes += key.length + value.length
-    }
-    return bytes < 0 ? -1 : count
-  }
   return {
     put: (key, value) => void db.putSync(key, value),
     putShared: (key, value) => db.put(key, value),

@@ -1,25 +1,16 @@
 // @nxtedition/rocksdb, by its synchronous calls, which are its quickest (abstract-level's only wrap them in promises).
 import { join } from 'node:path'
 import { RocksLevel } from '@nxtedition/rocksdb'
-import { bytesOf, packageVersion, sharedCommits } from './support.mjs'
+import { bytesOf, levelModes, levelOptions, packageVersion, sharedCommits, visitPages } from './support.mjs'
 
 export const name = 'rocksdb'
 export const kind = 'peer'
-export const modes = {
-  sync: { promise: 'power', settings: 'sync: true; writeBufferSize 64 MiB, cacheSize 256 MiB, compression off' },
-  nosync: { promise: 'kill', settings: 'sync: false; else as above' },
-}
+export const modes = levelModes
 const none = {}
 export const version = () => packageVersion('@nxtedition/rocksdb')
 
 export async function open(path, { mode, values, bulk = false }) {
-  const db = new RocksLevel(join(path, 'rocksdb'), {
-    keyEncoding: 'utf8',
-    valueEncoding: values === 'object' ? 'json' : 'buffer',
-    writeBufferSize: 64 * 2 ** 20,
-    cacheSize: 256 * 2 ** 20,
-    compression: false,
-  })
+  const db = new RocksLevel(join(path, 'rocksdb'), levelOptions(values))
   await db.open()
   const options = { sync: mode === 'sync' && !bulk }
   const decode = values === 'object' ? (bytes) => JSON.parse(bytes.toString()) : (bytes) => bytes
@@ -28,21 +19,7 @@ export async function open(path, { mode, values, bulk = false }) {
       keys.map((key) => Buffer.from(key, 'latin1')),
       { valueEncoding: 'buffer' },
     )
-  const visit = async (range) => {
-    const iterator = db.iterator(range)
-    let count = 0
-    let bytes = 0
-    for (;;) {
-      const entries = await iterator.nextv(1000)
-      if (entries.length === 0) break
-      for (const [key, value] of entries) {
-        count++
-        bytes += key.length + value.length
-      }
-    }
-    await iterator.close()
-    return bytes < 0 ? -1 : count
-  }
+  const visit = (range) => visitPages(db.iterator(range))
   const encode = values === 'object' ? (value) => Buffer.from(JSON.stringify(value)) : (value) => value
   const commit = (changes) => {
     changes._writeSync(options)

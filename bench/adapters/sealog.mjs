@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { visit } from './support.mjs'
 
 const tree = process.env.SEALOG_BENCH_TREE
 const entry = tree ? pathToFileURL(join(tree, 'dist', 'index.js')).href : '../../dist/index.js'
@@ -28,15 +29,6 @@ export async function open(path, { mode, values, writesMax, readOnly = false, pa
   const db = sealog.open(join(path, 'store'), options)
   while (patient && !readOnly && (db.persistence === 'memory' || db.persistence === 'pmem') && !db.seal.populated)
     await sleep(5)
-  const visit = (entries) => {
-    let count = 0
-    let bytes = 0
-    for (const { key, value } of entries) {
-      count++
-      bytes += key.length + value.length
-    }
-    return bytes < 0 ? -1 : count
-  }
   return {
     persistence: db.persistence,
     put: (key, value) => db.putSync(key, value),

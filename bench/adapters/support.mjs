@@ -41,3 +41,45 @@ export function sharedCommits(commit) {
       if (waiting.length === 1 && !busy) setImmediate(flush)
     })
 }
+
+/** Counts entries, and touches the key and the value of each. */
+export function visit(entries) {
+  let count = 0
+  let bytes = 0
+  for (const { key, value } of entries) {
+    count++
+    bytes += key.length + value.length
+  }
+  return bytes < 0 ? -1 : count
+}
+
+/** As visit, of an iterator of abstract-level's, which it closes. */
+export async function visitPages(iterator) {
+  let count = 0
+  let bytes = 0
+  for (;;) {
+    const entries = await iterator.nextv(1000)
+    if (entries.length === 0) break
+    for (const [key, value] of entries) {
+      count++
+      bytes += key.length + value.length
+    }
+  }
+  await iterator.close()
+  return bytes < 0 ? -1 : count
+}
+
+/** LevelDB and its descendants alike. */
+export const levelModes = {
+  sync: { promise: 'power', settings: 'sync: true; writeBufferSize 64 MiB, cacheSize 256 MiB, compression off' },
+  nosync: { promise: 'kill', settings: 'sync: false; else as above' },
+}
+export function levelOptions(values) {
+  return {
+    keyEncoding: 'utf8',
+    valueEncoding: values === 'object' ? 'json' : 'buffer',
+    writeBufferSize: 64 * 2 ** 20,
+    cacheSize: 256 * 2 ** 20,
+    compression: false,
+  }
+}

@@ -1,59 +1,74 @@
 // Times a step again and again: a warm-up, then the operations under the clock, then some with a time each.
 import { Latencies } from './latency.mjs'
 
-/** @returns {{ ops: number, seconds: number }} as many steps as fit into `seconds`, from 0 on */
-function runSteps(steps, step, seconds, chunk) {
-  const begin = performance.now()
-  const deadline = begin + seconds * 1000
-  let i = 0
-  let now = begin
-  while (i < steps && now < deadline) {
-    const end = Math.min(i + chunk, steps)
-    for (; i < end; i++) step(i)
-    now = performance.now()
+/** Steps from 0 on, as many as fit into `seconds`. */
+class Phase {
+  ops = 0
+  #steps
+  #begin = performance.now()
+  #now = this.#begin
+  #deadline
+
+  constructor(steps, seconds) {
+    this.#steps = steps
+    this.#deadline = this.#begin + seconds * 1000
   }
-  return { ops: i, seconds: (now - begin) / 1000 }
+  get going() {
+    return this.ops < this.#steps && this.#now < this.#deadline
+  }
+  /** The end of a chunk of steps, which begins at `ops`. */
+  chunkEnd(chunk) {
+    return (this.ops = Math.min(this.ops + chunk, this.#steps))
+  }
+  /** Milliseconds into the phase. */
+  lookAtClock() {
+    this.#now = performance.now()
+    return this.#now - this.#begin
+  }
+  result() {
+    return { ops: this.ops, seconds: (this.#now - this.#begin) / 1000 }
+  }
+}
+
+// Twice each: an await between the steps would be measured with them.
+function runSteps(steps, step, seconds, chunk) {
+  const phase = new Phase(steps, seconds)
+  while (phase.going) {
+    for (let i = phase.ops, end = phase.chunkEnd(chunk); i < end; i++) step(i)
+    phase.lookAtClock()
+  }
+  return phase.result()
 }
 
 async function runStepsAsync(steps, step, seconds, chunk) {
-  const begin = performance.now()
-  const deadline = begin + seconds * 1000
-  let i = 0
-  let now = begin
-  while (i < steps && now < deadline) {
-    const end = Math.min(i + chunk, steps)
-    for (; i < end; i++) await step(i)
-    now = performance.now()
+  const phase = new Phase(steps, seconds)
+  while (phase.going) {
+    for (let i = phase.ops, end = phase.chunkEnd(chunk); i < end; i++) await step(i)
+    phase.lookAtClock()
   }
-  return { ops: i, seconds: (now - begin) / 1000 }
+  return phase.result()
 }
 
 function timeEach(steps, step, seconds, latencies) {
-  const begin = performance.now()
-  const deadline = begin + seconds * 1000
-  let i = 0
-  let now = begin
-  for (; i < steps && now < deadline; i++) {
-    const start = performance.now()
-    step(i)
-    now = performance.now()
-    latencies.record(now - begin, now - start)
+  const phase = new Phase(steps, seconds)
+  while (phase.going) {
+    const start = phase.lookAtClock()
+    step(phase.ops++)
+    const end = phase.lookAtClock()
+    latencies.record(end, end - start)
   }
-  return { ops: i, seconds: (now - begin) / 1000 }
+  return phase.result()
 }
 
 async function timeEachAsync(steps, step, seconds, latencies) {
-  const begin = performance.now()
-  const deadline = begin + seconds * 1000
-  let i = 0
-  let now = begin
-  for (; i < steps && now < deadline; i++) {
-    const start = performance.now()
-    await step(i)
-    now = performance.now()
-    latencies.record(now - begin, now - start)
+  const phase = new Phase(steps, seconds)
+  while (phase.going) {
+    const start = phase.lookAtClock()
+    await step(phase.ops++)
+    const end = phase.lookAtClock()
+    latencies.record(end, end - start)
   }
-  return { ops: i, seconds: (now - begin) / 1000 }
+  return phase.result()
 }
 
 /**

@@ -38,8 +38,12 @@ export function permutation(count, seed) {
   return order
 }
 
-/** `length` numbers below `count`, all equally likely. */
-export function uniformOrder(length, count, seed) {
+/** @returns {() => number} numbers below `count`, all equally likely */
+export function uniformKeys(count, seed) {
   const fraction = randomFraction(seed)
-  return Uint32Array.from({ length }, () => Math.floor(fraction() * count))
+  return () => Math.floor(fraction() * count)
+}
+
+export function uniformOrder(length, count, seed) {
+  return Uint32Array.from({ length }, uniformKeys(count, seed))
 }

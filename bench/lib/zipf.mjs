@@ -32,8 +32,12 @@ export function hash32(number) {
   return hash >>> 0
 }
 
-/** YCSB's scrambled zipfian: the frequent keys lie scattered. */
-export function zipfianOrder(length, count, seed) {
+/** YCSB's scrambled zipfian: the frequent keys lie scattered. @returns {() => number} numbers below `count` */
+export function zipfianKeys(count, seed) {
   const rank = zipfianRanks(count, seed)
-  return Uint32Array.from({ length }, () => hash32(rank()) % count)
+  return () => hash32(rank()) % count
+}
+
+export function zipfianOrder(length, count, seed) {
+  return Uint32Array.from({ length }, zipfianKeys(count, seed))
 }

@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <string>
 
 #include "addon/arguments.h"
@@ -68,10 +69,37 @@ inline Napi::Value Answered(Napi::Env env, Status status, const char* detail = "
   return Answered(env, Failure{status, 0, "", 0, detail});
 }
 
-// The entry that argument 0 names; null if it is no handle.
-inline Entry* EntryOf(const Napi::CallbackInfo& info) {
-  if (info.Length() == 0 || !info[0].IsNumber()) return nullptr;
-  return Session::Of(info.Env())->Find(info[0].As<Napi::Number>().Int32Value());
+// The entry that argument i names; null if it is no handle.
+inline Entry* EntryOf(const Napi::CallbackInfo& info, size_t i = 0) {
+  if (info.Length() <= i || !info[i].IsNumber()) return nullptr;
+  return Session::Of(info.Env())->Find(info[i].As<Napi::Number>().Int32Value());
+}
+
+// The running store that argument i names; null if there is none.
+inline std::shared_ptr<Store> StoreOf(const Napi::CallbackInfo& info, size_t i = 0) {
+  Entry* entry = EntryOf(info, i);
+  return entry == nullptr ? nullptr : entry->store;
+}
+
+// Argument i, if it counts; UINT64_MAX for anything else, which no pin and no offset is.
+inline uint64_t CountAt(const Napi::CallbackInfo& info, size_t i) {
+  if (info.Length() <= i || !info[i].IsNumber()) return UINT64_MAX;
+  const double d = info[i].As<Napi::Number>().DoubleValue();
+  return d >= 0 && d <= 9007199254740991.0 ? static_cast<uint64_t>(d) : UINT64_MAX;
+}
+
+// Argument i, if it is a text; empty for anything else.
+inline std::string TextAt(const Napi::CallbackInfo& info, size_t i) {
+  return info.Length() > i && info[i].IsString() ? info[i].As<Napi::String>().Utf8Value() : std::string();
+}
+
+// The array by which long work is watched, bytes done and bytes in all, and stopped; null if it is none. Whoever
+// writes to it on another thread must keep it.
+inline int64_t* ProgressOf(const Napi::Value& v) {
+  if (!v.IsTypedArray() || v.As<Napi::TypedArray>().TypedArrayType() != napi_bigint64_array ||
+      v.As<Napi::TypedArray>().ElementLength() < 3)
+    return nullptr;
+  return v.As<Napi::BigInt64Array>().Data();
 }
 
 inline Napi::Object ObjectOf(const Napi::CallbackInfo& info, size_t i) {

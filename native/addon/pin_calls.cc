@@ -14,18 +14,6 @@ namespace {
 
 constexpr uint64_t kVerifySliceBytes = 32 << 20;
 
-std::shared_ptr<Store> StoreOf(const Napi::CallbackInfo& info) {
-  Entry* entry = EntryOf(info);
-  return entry == nullptr ? nullptr : entry->store;
-}
-
-// An argument that counts; UINT64_MAX for anything else, which no pin and no offset is.
-uint64_t CountAt(const Napi::CallbackInfo& info, size_t i) {
-  if (info.Length() <= i || !info[i].IsNumber()) return UINT64_MAX;
-  const double d = info[i].As<Napi::Number>().DoubleValue();
-  return d >= 0 && d <= 9007199254740991.0 ? static_cast<uint64_t>(d) : UINT64_MAX;
-}
-
 Napi::Value PinState(const Napi::CallbackInfo& info) {
   auto store = StoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
@@ -62,12 +50,40 @@ std::shared_ptr<T> HeldAt(const Napi::CallbackInfo& info, size_t i) {
   return external.CheckTypeTag(&T::kTag) ? *external.Data() : nullptr;
 }
 
-// --- images
-
-struct HeldImage {
-  static constexpr napi_type_tag kTag{0x7365616c6f672d69ull, 1};
+// A pinned state that something is made of.
+struct Pinned {
   std::shared_ptr<Store> store;
   uint64_t id = 0;
+
+  // Waits until the state is durable, then runs work(state).
+  template <class Work>
+  Status WhenDurable(Work work) const {
+    const Status status = store->AwaitPinned(id);
+    return status == Status::kOk ? store->WithPinned(id, work) : status;
+  }
+  // With what made the store refuse writes, if it does.
+  Failure FailureOf(Status status) const {
+    Failure failure = status == Status::kPoisoned ? store->poison() : Failure{};
+    failure.status = status;
+    return failure;
+  }
+};
+
+// (handle, pin)
+template <class T>
+Napi::Value HoldPinned(const Napi::CallbackInfo& info) {
+  auto store = StoreOf(info);
+  if (!store) return Answered(info.Env(), Status::kClosed);
+  auto held = std::make_shared<T>();
+  held->store = std::move(store);
+  held->id = CountAt(info, 1);
+  return Hold(info.Env(), std::move(held));
+}
+
+// --- images
+
+struct HeldImage : Pinned {
+  static constexpr napi_type_tag kTag{0x7365616c6f672d69ull, 1};
   std::shared_ptr<const PinnedState> state;  // what the image refers to, also when it is not pinned any more
   std::unique_ptr<Image> image;
 };
@@ -78,28 +94,14 @@ Napi::Value OpenImage(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto held = HeldAt<HeldImage>(info, 0);
   if (!held) return Answered(env, Status::kInvalid);
-  return PromiseTask::Start(env, "sealog:image", {info[0]}, [held](double* answer) -> Failure {
-    Status status = held->store->AwaitPinned(held->id);
-    if (status == Status::kOk) {
-      status = held->store->WithPinned(held->id, [&](const PinnedState& state) {
-        held->state = state.shared_from_this();
-        held->image = std::make_unique<Image>(&state);
-        *answer = static_cast<double>(held->image->bytes());
-      });
-    }
-    Failure failure = status == Status::kPoisoned ? held->store->poison() : Failure{};
-    failure.status = status;
-    return failure;
+  return PromiseTask::Start(env, "sealog:image", {info[0]}, [held](TaskResult* result) -> Failure {
+    const Status status = held->WhenDurable([&](const PinnedState& state) {
+      held->state = state.shared_from_this();
+      held->image = std::make_unique<Image>(&state);
+      result->answer = static_cast<double>(held->image->bytes());
+    });
+    return held->FailureOf(status);
   });
-}
-
-Napi::Value MakeImage(const Napi::CallbackInfo& info) {
-  auto store = StoreOf(info);
-  if (!store) return Answered(info.Env(), Status::kClosed);
-  auto held = std::make_shared<HeldImage>();
-  held->store = std::move(store);
-  held->id = CountAt(info, 1);
-  return Hold(info.Env(), std::move(held));
 }
 
 // Fills the buffer with what is at `offset`; answers with the bytes there were.
@@ -111,13 +113,14 @@ Napi::Value ReadImage(const Napi::CallbackInfo& info) {
   if (!held || !held->image || info.Length() < 3 || !GetBytes(env, info[2], &out) || offset % Image::kGrain != 0 ||
       out.size % Image::kGrain != 0 || offset > held->image->bytes())
     return Answered(env, Status::kInvalid);
-  return PromiseTask::Start(env, "sealog:image", {info[0], info[2]}, [held, offset, out](double* answer) -> Failure {
-    const auto bytes = static_cast<size_t>(std::min<uint64_t>(out.size, held->image->bytes() - offset));
-    *answer = static_cast<double>(bytes);
-    const Status status = held->store->WithPinned(
-        held->id, [&](const PinnedState&) { held->image->Read(offset, const_cast<uint8_t*>(out.data), bytes); });
-    return {status, 0, "", status == Status::kMedia ? offset : 0, ""};
-  });
+  return PromiseTask::Start(
+      env, "sealog:image", {info[0], info[2]}, [held, offset, out](TaskResult* result) -> Failure {
+        const auto bytes = static_cast<size_t>(std::min<uint64_t>(out.size, held->image->bytes() - offset));
+        result->answer = static_cast<double>(bytes);
+        const Status status = held->store->WithPinned(
+            held->id, [&](const PinnedState&) { held->image->Read(offset, const_cast<uint8_t*>(out.data), bytes); });
+        return {status, 0, "", status == Status::kMedia ? offset : 0, ""};
+      });
 }
 
 // --- image files
@@ -126,6 +129,12 @@ struct HeldFile {
   static constexpr napi_type_tag kTag{0x7365616c6f672d66ull, 2};
   std::unique_ptr<ImageFile> file;
 };
+
+// Argument 0, once it was created; null for anything else.
+std::shared_ptr<HeldFile> MadeFileOf(const Napi::CallbackInfo& info) {
+  auto held = HeldAt<HeldFile>(info, 0);
+  return held && held->file ? held : nullptr;
+}
 
 Napi::Value MakeImageFile(const Napi::CallbackInfo& info) { return Hold(info.Env(), std::make_shared<HeldFile>()); }
 
@@ -136,41 +145,39 @@ Napi::Value CreateImageFile(const Napi::CallbackInfo& info) {
   const std::string path = info[1].As<Napi::String>().Utf8Value();
   const uint64_t bytes = CountAt(info, 2);
   const bool sealed = info[3].ToBoolean().Value();
-  return PromiseTask::Start(env, "sealog:image", {info[0]}, [held, path, bytes, sealed](double*) {
+  return PromiseTask::Start(env, "sealog:image", {info[0]}, [held, path, bytes, sealed](TaskResult*) {
     return ImageFile::Create(path, bytes, sealed, &held->file);
   });
 }
 
 Napi::Value WriteImageFile(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto held = HeldAt<HeldFile>(info, 0);
+  auto held = MadeFileOf(info);
   Bytes bytes;
-  if (!held || !held->file || info.Length() < 3 || !GetBytes(env, info[2], &bytes))
-    return Answered(env, Status::kInvalid);
+  if (!held || info.Length() < 3 || !GetBytes(env, info[2], &bytes)) return Answered(env, Status::kInvalid);
   const uint64_t offset = CountAt(info, 1);
-  return PromiseTask::Start(env, "sealog:image", {info[0], info[2]}, [held, offset, bytes](double*) {
+  return PromiseTask::Start(env, "sealog:image", {info[0], info[2]}, [held, offset, bytes](TaskResult*) {
     return held->file->Write(bytes.data, bytes.size, offset);
   });
 }
 
 // Durable under its temporary name.
 Napi::Value SyncImageFile(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto held = HeldAt<HeldFile>(info, 0);
-  if (!held || !held->file) return Answered(env, Status::kInvalid);
-  return PromiseTask::Start(env, "sealog:image", {info[0]}, [held](double*) { return held->file->Sync(); });
+  auto held = MadeFileOf(info);
+  if (!held) return Answered(info.Env(), Status::kInvalid);
+  return PromiseTask::Start(info.Env(), "sealog:image", {info[0]}, [held](TaskResult*) { return held->file->Sync(); });
 }
 
 Napi::Value PublishImageFile(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto held = HeldAt<HeldFile>(info, 0);
-  if (!held || !held->file) return Answered(env, Status::kInvalid);
-  return PromiseTask::Start(env, "sealog:image", {info[0]}, [held](double*) { return held->file->Publish(); });
+  auto held = MadeFileOf(info);
+  if (!held) return Answered(info.Env(), Status::kInvalid);
+  return PromiseTask::Start(info.Env(), "sealog:image", {info[0]},
+                            [held](TaskResult*) { return held->file->Publish(); });
 }
 
 Napi::Value ImageFilePath(const Napi::CallbackInfo& info) {
-  auto held = HeldAt<HeldFile>(info, 0);
-  if (!held || !held->file) return Answered(info.Env(), Status::kInvalid);
+  auto held = MadeFileOf(info);
+  if (!held) return Answered(info.Env(), Status::kInvalid);
   return Napi::String::New(info.Env(), held->file->temporary_path());
 }
 
@@ -184,38 +191,24 @@ Napi::Value DropImageFile(const Napi::CallbackInfo& info) {
 
 // --- verify
 
-struct HeldVerifier {
+struct HeldVerifier : Pinned {
   static constexpr napi_type_tag kTag{0x7365616c6f672d76ull, 3};
-  std::shared_ptr<Store> store;
-  uint64_t id = 0;
   std::shared_ptr<const PinnedState> state;
   std::unique_ptr<Verifier> verifier;
 };
-
-Napi::Value MakeVerifier(const Napi::CallbackInfo& info) {
-  auto store = StoreOf(info);
-  if (!store) return Answered(info.Env(), Status::kClosed);
-  auto held = std::make_shared<HeldVerifier>();
-  held->store = std::move(store);
-  held->id = CountAt(info, 1);
-  return Hold(info.Env(), std::move(held));
-}
 
 // Checks a slice; answers with 1 when all is done.
 Napi::Value StepVerifier(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto held = HeldAt<HeldVerifier>(info, 0);
   if (!held) return Answered(env, Status::kInvalid);
-  return PromiseTask::Start(env, "sealog:verify", {info[0]}, [held](double* answer) -> Failure {
+  return PromiseTask::Start(env, "sealog:verify", {info[0]}, [held](TaskResult* result) -> Failure {
     Status status = Status::kOk;
     if (!held->verifier) {
-      status = held->store->AwaitPinned(held->id);
-      if (status == Status::kOk) {
-        status = held->store->WithPinned(held->id, [&](const PinnedState& state) {
-          held->state = state.shared_from_this();
-          held->verifier = std::make_unique<Verifier>(&state);
-        });
-      }
+      status = held->WhenDurable([&](const PinnedState& state) {
+        held->state = state.shared_from_this();
+        held->verifier = std::make_unique<Verifier>(&state);
+      });
     }
     if (status == Status::kOk) {
       status = held->store->WithPinned(held->id, [&](const PinnedState&) { held->verifier->Step(kVerifySliceBytes); });
@@ -223,11 +216,9 @@ Napi::Value StepVerifier(const Napi::CallbackInfo& info) {
         held->verifier->Faulted();
         status = Status::kOk;
       }
-      *answer = held->verifier->done() ? 1 : 0;
+      result->answer = held->verifier->done() ? 1 : 0;
     }
-    Failure failure = status == Status::kPoisoned ? held->store->poison() : Failure{};
-    failure.status = status;
-    return failure;
+    return held->FailureOf(status);
   });
 }
 
@@ -264,40 +255,23 @@ Napi::Value VerifierReport(const Napi::CallbackInfo& info) {
 
 constexpr uint64_t kCopySliceBytes = 4 << 20;
 
-struct HeldCopier {
+struct HeldCopier : Pinned {
   static constexpr napi_type_tag kTag{0x7365616c6f672d63ull, 4};
-  std::shared_ptr<Store> source;
-  uint64_t id = 0;
   std::unique_ptr<Copier> copier;
 };
-
-Napi::Value MakeCopier(const Napi::CallbackInfo& info) {
-  auto store = StoreOf(info);
-  if (!store) return Answered(info.Env(), Status::kClosed);
-  auto held = std::make_shared<HeldCopier>();
-  held->source = std::move(store);
-  held->id = CountAt(info, 1);
-  return Hold(info.Env(), std::move(held));
-}
 
 // (copier, handle of the store to copy into): copies a slice; answers with 0 when all is done.
 Napi::Value StepCopier(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto held = HeldAt<HeldCopier>(info, 0);
-  Entry* entry = info.Length() > 1 && info[1].IsNumber()
-                     ? Session::Of(env)->Find(info[1].As<Napi::Number>().Int32Value())
-                     : nullptr;
-  if (!held || entry == nullptr || !entry->store || entry->store == held->source)
-    return Answered(env, Status::kInvalid);
-  return PromiseTask::Start(env, "sealog:copy", {info[0]}, [held, target = entry->store](double* answer) -> Failure {
+  auto target = StoreOf(info, 1);
+  if (!held || !target || target == held->store) return Answered(env, Status::kInvalid);
+  return PromiseTask::Start(env, "sealog:copy", {info[0]}, [held, target](TaskResult* result) -> Failure {
     Status status = Status::kOk;
     if (!held->copier) {
-      status = held->source->AwaitPinned(held->id);
-      if (status == Status::kOk) {
-        status = held->source->WithPinned(held->id, [&](const PinnedState& state) {
-          held->copier = std::make_unique<Copier>(state.shared_from_this(), UnixMillis());
-        });
-      }
+      status = held->WhenDurable([&](const PinnedState& state) {
+        held->copier = std::make_unique<Copier>(state.shared_from_this(), UnixMillis());
+      });
       if (status != Status::kOk) return {status, 0, "", 0, ""};
     }
     Copier& copier = *held->copier;
@@ -305,13 +279,13 @@ Napi::Value StepCopier(const Napi::CallbackInfo& info) {
     const uint64_t end = copier.bytes() + kCopySliceBytes;
     while (copier.bytes() < end && !copier.done()) {
       Status read = Status::kOk;
-      status = held->source->WithPinned(held->id, [&](const PinnedState&) { read = copier.Read(); });
+      status = held->store->WithPinned(held->id, [&](const PinnedState&) { read = copier.Read(); });
       if (status == Status::kOk) status = read;
       if (status != Status::kOk) return {status, 0, "", copier.damaged_offset(), ""};
       status = copier.Write(target.get());
       if (status != Status::kOk) return {status, 0, "", 0, "the copy could not be written"};
     }
-    *answer = copier.done() ? 0 : 1;
+    result->answer = copier.done() ? 0 : 1;
     return {};
   });
 }
@@ -321,7 +295,7 @@ Napi::Value StepCopier(const Napi::CallbackInfo& info) {
 void DefinePinCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("pinState", Napi::Function::New(env, PinState, "pinState"));
   exports.Set("unpin", Napi::Function::New(env, Unpin, "unpin"));
-  exports.Set("makeImage", Napi::Function::New(env, MakeImage, "makeImage"));
+  exports.Set("makeImage", Napi::Function::New(env, HoldPinned<HeldImage>, "makeImage"));
   exports.Set("openImage", Napi::Function::New(env, OpenImage, "openImage"));
   exports.Set("readImage", Napi::Function::New(env, ReadImage, "readImage"));
   exports.Set("makeImageFile", Napi::Function::New(env, MakeImageFile, "makeImageFile"));
@@ -331,9 +305,9 @@ void DefinePinCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("publishImageFile", Napi::Function::New(env, PublishImageFile, "publishImageFile"));
   exports.Set("imageFilePath", Napi::Function::New(env, ImageFilePath, "imageFilePath"));
   exports.Set("dropImageFile", Napi::Function::New(env, DropImageFile, "dropImageFile"));
-  exports.Set("makeCopier", Napi::Function::New(env, MakeCopier, "makeCopier"));
+  exports.Set("makeCopier", Napi::Function::New(env, HoldPinned<HeldCopier>, "makeCopier"));
   exports.Set("stepCopier", Napi::Function::New(env, StepCopier, "stepCopier"));
-  exports.Set("makeVerifier", Napi::Function::New(env, MakeVerifier, "makeVerifier"));
+  exports.Set("makeVerifier", Napi::Function::New(env, HoldPinned<HeldVerifier>, "makeVerifier"));
   exports.Set("stepVerifier", Napi::Function::New(env, StepVerifier, "stepVerifier"));
   exports.Set("verifierReport", Napi::Function::New(env, VerifierReport, "verifierReport"));
 }

@@ -1,6 +1,6 @@
-#include "addon/async_task.h"
 #include "addon/cold_calls.h"
 #include "addon/convert.h"
+#include "addon/promise_task.h"
 #include "region/region.h"
 
 namespace sealog {
@@ -17,63 +17,20 @@ CreateOptions ToCreateOptions(const Napi::Object& o) {
   options.value_codec = static_cast<uint8_t>(CountOf(o, "valueCodec", 255));
   options.created_by = TextOf(o, "createdBy");
   if (options.created_by.empty()) options.created_by = "sealog";
-  Napi::Value progress = o.Get("progress");
-  if (progress.IsTypedArray() && progress.As<Napi::TypedArray>().TypedArrayType() == napi_bigint64_array &&
-      progress.As<Napi::TypedArray>().ElementLength() >= 3) {
-    options.progress = progress.As<Napi::BigInt64Array>().Data();
-  }
+  options.progress = ProgressOf(o.Get("progress"));
   return options;
 }
 
 Napi::Value Create(const Napi::CallbackInfo& info) {
-  std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
-  return Answered(info.Env(), CreateStore(path, ToCreateOptions(ObjectOf(info, 1))));
+  return Answered(info.Env(), CreateStore(TextAt(info, 0), ToCreateOptions(ObjectOf(info, 1))));
 }
 
-class CreateTask : public AsyncTask {
- public:
-  // `options` is kept: its progress array is written to meanwhile.
-  CreateTask(napi_env env, napi_deferred deferred, std::string path, const Napi::Object& options)
-      : env_(env), deferred_(deferred), path_(std::move(path)), options_(ToCreateOptions(options)) {
-    napi_create_reference(env, options, 1, &keep_);
-  }
-  ~CreateTask() override {
-    if (keep_ != nullptr) napi_delete_reference(env_, keep_);
-  }
-  void Execute() override { failure_ = CreateStore(path_, options_); }
-  void Complete(napi_env env) override {
-    napi_value result = nullptr, answer = nullptr, error = nullptr;
-    if (napi_create_object(env, &result) != napi_ok ||
-        napi_create_int32(env, Answer(failure_.status), &answer) != napi_ok || napi_get_null(env, &error) != napi_ok) {
-      return;
-    }
-    if (!failure_.ok() && !RawFailure(env, failure_, &error)) return;
-    if (napi_set_named_property(env, result, "answer", answer) != napi_ok ||
-        napi_set_named_property(env, result, "error", error) != napi_ok) {
-      return;
-    }
-    static_cast<void>(napi_resolve_deferred(env, deferred_, result));
-  }
-
- private:
-  napi_env env_;
-  napi_deferred deferred_;
-  napi_ref keep_ = nullptr;
-  std::string path_;
-  CreateOptions options_;
-  Failure failure_;
-};
-
+// The options are kept: their progress array is written to meanwhile.
 Napi::Value CreateAsync(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
-  napi_deferred deferred = nullptr;
-  napi_value promise = nullptr;
-  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return Answered(env, Status::kNoMemory);
-  if (!AsyncTask::Queue(env, "sealog:create", new CreateTask(env, deferred, std::move(path), ObjectOf(info, 1)))) {
-    return Answered(env, Status::kNoMemory);
-  }
-  return Napi::Value(env, promise);
+  const Napi::Object given = ObjectOf(info, 1);
+  return PromiseTask::Start(
+      info.Env(), "sealog:create", {given},
+      [path = TextAt(info, 0), options = ToCreateOptions(given)](TaskResult*) { return CreateStore(path, options); });
 }
 
 Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
@@ -85,9 +42,9 @@ Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
   options.require_domain = static_cast<Domain>(CountOf(o, "requireDomain", static_cast<uint64_t>(Domain::kPmem)));
   options.flush = TextOf(o, "flush");
   options.reserve_bytes = CountOf(o, "reserveBytes", kRegionBytesMax);
-  std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
   std::unique_ptr<Region> region;
-  if (Failure failure = Region::Open(path, options, &region); !failure.ok()) return Answered(info.Env(), failure);
+  if (Failure failure = Region::Open(TextAt(info, 0), options, &region); !failure.ok())
+    return Answered(info.Env(), failure);
   int32_t handle = Session::Of(info.Env())->Open(std::move(region));
   if (handle < 0) return Answered(info.Env(), Status::kNoMemory, "too many stores are open in this thread");
   return Napi::Number::New(info.Env(), handle);
@@ -123,12 +80,11 @@ Napi::Value ReadRegion(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(env, Status::kClosed);
   Bytes out;
-  if (info.Length() < 3 || !info[1].IsNumber() || !GetBytes(env, info[2], &out)) return Answered(env, Status::kInvalid);
-  double offset = info[1].As<Napi::Number>().DoubleValue();
-  if (!(offset >= 0) || offset > 9007199254740991.0) return Answered(env, Status::kInvalid);
+  const uint64_t offset = CountAt(info, 1);
+  if (offset == UINT64_MAX || info.Length() < 3 || !GetBytes(env, info[2], &out))
+    return Answered(env, Status::kInvalid);
   size_t done = 0;
-  Failure failure =
-      entry->AnyRegion()->Read(static_cast<uint64_t>(offset), const_cast<uint8_t*>(out.data), out.size, &done);
+  Failure failure = entry->AnyRegion()->Read(offset, const_cast<uint8_t*>(out.data), out.size, &done);
   if (!failure.ok()) return Answered(env, failure);
   return Napi::Number::New(env, static_cast<double>(done));
 }
@@ -171,15 +127,13 @@ Napi::Value Repair(const Napi::CallbackInfo& info) {
   if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(env, Status::kClosed);
   if (entry->AnyRegion()->read_only()) return Answered(env, Status::kReadOnly);
   Bytes uuid;
-  if (info.Length() < 3 || !GetBytes(env, info[1], &uuid) || uuid.size != 16 || !info[2].IsNumber()) {
+  const uint64_t sequence = CountAt(info, 2);
+  if (sequence == 0 || sequence == UINT64_MAX || !GetBytes(env, info[1], &uuid) || uuid.size != 16)
     return Answered(env, Status::kInvalid);
-  }
-  double sequence = info[2].As<Napi::Number>().DoubleValue();
-  if (!(sequence >= 1) || sequence > 9007199254740991.0) return Answered(env, Status::kInvalid);
   const File& file = entry->AnyRegion()->file();
   SealProbe after;
   Failure failure = RepairSeal(file, &after);
-  if (failure.ok()) failure = WriteSealRecord(file, uuid.data, static_cast<uint64_t>(sequence), after);
+  if (failure.ok()) failure = WriteSealRecord(file, uuid.data, sequence, after);
   return Answered(env, failure);
 }
 
@@ -191,9 +145,8 @@ Napi::Value Enforce(const Napi::CallbackInfo& info) {
 
 Napi::Value Doctor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  std::string path = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
   DirectoryFacts f;
-  if (Failure failure = Diagnose(path, &f); !failure.ok()) return Answered(env, failure);
+  if (Failure failure = Diagnose(TextAt(info, 0), &f); !failure.ok()) return Answered(env, failure);
   Napi::Object o = Napi::Object::New(env);
   o.Set("fsName", f.fs_name);
   o.Set("local", f.local);

@@ -2,9 +2,9 @@
 #include <cstdio>
 #include <cstring>
 
-#include "addon/async_task.h"
 #include "addon/cold_calls.h"
 #include "addon/convert.h"
+#include "addon/promise_task.h"
 #include "store/salvage.h"
 
 namespace sealog {
@@ -77,81 +77,29 @@ class Json {
   std::string text_;
 };
 
-class SalvageTask : public AsyncTask {
- public:
-  SalvageTask(napi_env env, napi_deferred deferred, std::unique_ptr<Region> source, std::shared_ptr<Store> out,
-              SalvagePlan plan, const Napi::BigInt64Array& progress)
-      : env_(env),
-        deferred_(deferred),
-        source_(std::move(source)),
-        out_(std::move(out)),
-        plan_(std::move(plan)),
-        progress_(const_cast<Napi::BigInt64Array&>(progress).Data()) {
-    napi_create_reference(env, progress, 1, &keep_);
-  }
-  ~SalvageTask() override {
-    if (keep_ != nullptr) napi_delete_reference(env_, keep_);
-  }
-  void Execute() override {
-    SalvageReport report;
-    failure_ = SalvageStore(*source_, plan_, out_.get(), progress_, &report);
-    source_.reset();
-    if (failure_.ok()) report_ = Json().Of(report);
-  }
-  void Complete(napi_env env) override {
-    napi_value result = nullptr, answer = nullptr, error = nullptr, report = nullptr;
-    if (napi_create_object(env, &result) != napi_ok ||
-        napi_create_int32(env, Answer(failure_.status), &answer) != napi_ok || napi_get_null(env, &error) != napi_ok ||
-        napi_create_string_utf8(env, report_.data(), report_.size(), &report) != napi_ok) {
-      return;
-    }
-    if (!failure_.ok() && !RawFailure(env, failure_, &error)) return;
-    if (napi_set_named_property(env, result, "answer", answer) != napi_ok ||
-        napi_set_named_property(env, result, "error", error) != napi_ok ||
-        napi_set_named_property(env, result, "report", report) != napi_ok) {
-      return;
-    }
-    static_cast<void>(napi_resolve_deferred(env, deferred_, result));
-  }
-
- private:
-  napi_env env_;
-  napi_deferred deferred_;
-  napi_ref keep_ = nullptr;
-  std::unique_ptr<Region> source_;
-  std::shared_ptr<Store> out_;
-  SalvagePlan plan_;
-  int64_t* progress_;
-  Failure failure_;
-  std::string report_;
-};
-
 // salvageAsync(source, out, plan, progress): the source's handle is closed by it, whatever happens.
 Napi::Value SalvageAsync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Session* session = Session::Of(env);
   Entry* source = EntryOf(info);
   if (source == nullptr || !source->region) return Answered(env, Status::kClosed);
-  std::unique_ptr<Region> region = std::move(source->region);
-  session->Close(env, source);
-  Entry* out =
-      info.Length() > 1 && info[1].IsNumber() ? session->Find(info[1].As<Napi::Number>().Int32Value()) : nullptr;
-  if (out == nullptr || !out->store) return Answered(env, Status::kClosed);
+  std::shared_ptr<Region> region = std::move(source->region);
+  Session::Of(env)->Close(env, source);
+  auto out = StoreOf(info, 1);
+  if (!out) return Answered(env, Status::kClosed);
   Bytes bytes;
-  if (info.Length() < 4 || !GetBytes(env, info[2], &bytes) || !info[3].IsTypedArray() ||
-      info[3].As<Napi::TypedArray>().TypedArrayType() != napi_bigint64_array ||
-      info[3].As<Napi::TypedArray>().ElementLength() < 3) {
-    return Answered(env, Status::kInvalid);
-  }
-  SalvagePlan plan;
-  if (Failure failure = ParseSalvagePlan(bytes.data, bytes.size, &plan); !failure.ok()) return Answered(env, failure);
-  napi_deferred deferred = nullptr;
-  napi_value promise = nullptr;
-  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return Answered(env, Status::kNoMemory);
-  auto* task =
-      new SalvageTask(env, deferred, std::move(region), out->store, std::move(plan), info[3].As<Napi::BigInt64Array>());
-  if (!AsyncTask::Queue(env, "sealog:salvage", task)) return Answered(env, Status::kNoMemory);
-  return Napi::Value(env, promise);
+  int64_t* progress = info.Length() < 4 ? nullptr : ProgressOf(info[3]);
+  if (progress == nullptr || !GetBytes(env, info[2], &bytes)) return Answered(env, Status::kInvalid);
+  auto plan = std::make_shared<SalvagePlan>();
+  if (Failure failure = ParseSalvagePlan(bytes.data, bytes.size, plan.get()); !failure.ok())
+    return Answered(env, failure);
+  auto work = [region = std::move(region), out, plan, progress](TaskResult* result) mutable {
+    SalvageReport report;
+    Failure failure = SalvageStore(*region, *plan, out.get(), progress, &report);
+    region.reset();  // unmapped here, not in JavaScript's thread
+    if (failure.ok()) result->report = Json().Of(report);
+    return failure;
+  };
+  return PromiseTask::Start(env, "sealog:salvage", {info[3]}, std::move(work));
 }
 
 // guessStore(handle): null if nothing can be told.
@@ -169,10 +117,7 @@ Napi::Value Guess(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Publish(const Napi::CallbackInfo& info) {
-  const auto text = [&info](size_t i) {
-    return info.Length() > i && info[i].IsString() ? info[i].As<Napi::String>().Utf8Value() : std::string();
-  };
-  return Answered(info.Env(), PublishStore(text(0), text(1)));
+  return Answered(info.Env(), PublishStore(TextAt(info, 0), TextAt(info, 1)));
 }
 
 }  // namespace

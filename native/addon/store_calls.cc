@@ -1,17 +1,13 @@
 #include "addon/async_task.h"
 #include "addon/cold_calls.h"
 #include "addon/convert.h"
+#include "addon/promise_task.h"
 #include "store/plan.h"
 #include "store/stats.h"
 #include "store/store.h"
 
 namespace sealog {
 namespace {
-
-Store* StoreOf(const Napi::CallbackInfo& info) {
-  Entry* entry = EntryOf(info);
-  return entry == nullptr ? nullptr : entry->store.get();
-}
 
 Napi::Value StartStore(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -31,8 +27,8 @@ Napi::Value StartStore(const Napi::CallbackInfo& info) {
 
 Napi::Value Replay(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Store* store = StoreOf(info);
-  if (store == nullptr) return Answered(env, Status::kClosed);
+  auto store = StoreOf(info);
+  if (!store) return Answered(env, Status::kClosed);
   Store::ReplayResult r = store->Replay();
   if (!r.failure.ok()) Session::Of(env)->last = r.failure;
   Napi::Object o = Napi::Object::New(env);
@@ -58,8 +54,8 @@ Napi::Value Replay(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Serve(const Napi::CallbackInfo& info) {
-  Store* store = StoreOf(info);
-  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  auto store = StoreOf(info);
+  if (!store) return Answered(info.Env(), Status::kClosed);
   Napi::Object o = ObjectOf(info, 1);
   ServeOptions options;
   options.lsn_jump = FlagOf(o, "lsnJump");
@@ -88,8 +84,8 @@ Napi::Value SetBuffers(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
-  Store* store = StoreOf(info);
-  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  auto store = StoreOf(info);
+  if (!store) return Answered(info.Env(), Status::kClosed);
   Status status = store->Checkpoint();
   return status == Status::kOk ? Answered(info.Env(), status)
                                : Answered(info.Env(), status, store->poison().detail.c_str());
@@ -97,8 +93,8 @@ Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
 
 Napi::Value Stats(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Store* store = StoreOf(info);
-  if (store == nullptr) return Answered(env, Status::kClosed);
+  auto store = StoreOf(info);
+  if (!store) return Answered(env, Status::kClosed);
   if (info.Length() < 2 || !info[1].IsTypedArray() ||
       info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
     return Answered(env, Status::kInvalid);
@@ -113,8 +109,8 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
 
 // What made the store refuse durable writes, and where damage was met last: the details behind a hot call's status.
 Napi::Value StoreFailure(const Napi::CallbackInfo& info) {
-  Store* store = StoreOf(info);
-  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  auto store = StoreOf(info);
+  if (!store) return Answered(info.Env(), Status::kClosed);
   Failure failure = store->poison();
   if (failure.ok()) failure.offset = store->damaged_offset();
   return ToObject(info.Env(), failure);
@@ -134,8 +130,8 @@ Napi::Value CloseStore(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ReleaseSnapshot(const Napi::CallbackInfo& info) {
-  Store* store = StoreOf(info);
-  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  auto store = StoreOf(info);
+  if (!store) return Answered(info.Env(), Status::kClosed);
   if (info.Length() < 2 || !info[1].IsNumber()) return Answered(info.Env(), Status::kInvalid);
   store->ReleaseSnapshot(static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()));
   return Napi::Number::New(info.Env(), 0);
@@ -156,32 +152,17 @@ class CommitTask : public AsyncTask {
   Status status_ = Status::kOk;
 };
 
-// As CommitTask; what it waits for is the cleaner.
-class CompactTask : public AsyncTask {
- public:
-  CompactTask(napi_env env, napi_value callback, std::shared_ptr<Store> store)
-      : callback_(env, callback), store_(std::move(store)) {}
-  void Execute() override { status_ = store_->Compact(); }
-  void Complete(napi_env env) override { callback_.Call(env, Answer(status_)); }
-
- private:
-  TaskCallback callback_;
-  std::shared_ptr<Store> store_;
-  Status status_ = Status::kOk;
-};
-
 Napi::Value Compact(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  Entry* entry = EntryOf(info);
-  if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
-  if (info.Length() < 2 || !info[1].IsFunction()) return Answered(env, Status::kInvalid);
-  const bool queued = AsyncTask::Queue(env, "sealog:compact", new CompactTask(env, info[1], entry->store));
-  return queued ? Napi::Number::New(env, 0) : Answered(env, Status::kNoMemory);
+  auto store = StoreOf(info);
+  if (!store) return Answered(info.Env(), Status::kClosed);
+  return PromiseTask::Start(info.Env(), "sealog:compact", {}, [store](TaskResult*) -> Failure {
+    return {store->Compact(), 0, "", 0, ""};
+  });
 }
 
 Napi::Value StopCompacting(const Napi::CallbackInfo& info) {
-  Store* store = StoreOf(info);
-  if (store == nullptr) return Answered(info.Env(), Status::kClosed);
+  auto store = StoreOf(info);
+  if (!store) return Answered(info.Env(), Status::kClosed);
   store->StopCompacting();
   return Napi::Number::New(info.Env(), 0);
 }

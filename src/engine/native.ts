@@ -150,6 +150,8 @@ export interface ServeOptions {
 export interface NativeResult {
   readonly answer: number
   readonly error: Failure | null
+  /** Of a salvage that succeeded: JSON. */
+  readonly report?: string
 }
 
 /** Things that native keeps for as long as JavaScript holds them. */
@@ -192,7 +194,7 @@ export interface Native {
   lastError(): Failure | null
 
   createStore(path: string, options: NativeCreateOptions): number
-  createStoreAsync(path: string, options: NativeCreateOptions): Promise<{ answer: number; error: Failure | null }>
+  createStoreAsync(path: string, options: NativeCreateOptions): Promise<NativeResult>
   openRegion(path: string, options: NativeOpenOptions): Handle
   regionInfo(handle: Handle): RegionInfo | number
   readRegion(handle: Handle, offset: number, buffer: Uint8Array): number
@@ -213,11 +215,7 @@ export interface Native {
   releaseSnapshot(handle: Handle, id: number): number
   settleStore(handle: Handle, currentSuperblock: 0 | 1): number
   setGrowth(handle: Handle, options: NativeGrowthOptions): number
-  growStore(
-    handle: Handle,
-    capacityBytes: number,
-    progress: BigInt64Array,
-  ): Promise<{ answer: number; error: Failure | null }> | number
+  growStore(handle: Handle, capacityBytes: number, progress: BigInt64Array): Promise<NativeResult> | number
   growth(handle: Handle): GrowthReport | number
 
   put(handle: Handle, key: KeyArgument, start: number, end: number, flags: number, space: number): number
@@ -230,7 +228,7 @@ export interface Native {
   batch(handle: Handle, ops: Uint8Array, bytes: number, count: number, flags: number): number
   commit(handle: Handle): number
   commitAsync(handle: Handle, callback: (answer: number) => void): number
-  compact(handle: Handle, callback: (answer: number) => void): number
+  compact(handle: Handle): Promise<NativeResult> | number
   stopCompacting(handle: Handle): number
   rangeFill(
     handle: Handle,
@@ -248,13 +246,8 @@ export interface Native {
   sweep(handle: Handle, unixMs: number, limit: number, flags: number): number
   openSnapshot(handle: Handle): number
 
-  /** Closes `source`, a region opened with anyContent, whatever happens. `report` is JSON. */
-  salvageAsync(
-    source: Handle,
-    out: Handle,
-    plan: Uint8Array,
-    progress: BigInt64Array,
-  ): Promise<{ answer: number; error: Failure | null; report: string }> | number
+  /** Closes `source`, a region opened with anyContent, whatever happens. */
+  salvageAsync(source: Handle, out: Handle, plan: Uint8Array, progress: BigInt64Array): Promise<NativeResult> | number
   /** null: nothing can be told. */
   guessStore(handle: Handle): StoreGuess | number | null
   /** Renames a store that nobody has open, durably; refuses a name that is taken. */

@@ -5,7 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Entry, open, openAsync, SealogError, type Store } from '../../src/index.ts'
 import { errorOf, expectRefusal, expectRefusedUntouched, rejectionOf } from '../support/expect.ts'
 import { punchHole } from '../support/file-range.ts'
-import { type DiskFileSystem, mountLoop, run, whyNoMounts } from '../support/mounts.ts'
+import { run } from '../../scripts/loop-mount.mjs'
+import { type DiskFileSystem, mountLoop, whyNoMounts } from '../support/mounts.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 
 const options = { capacity: '8MiB', segmentBytes: '64KiB' } as const

@@ -91,6 +91,7 @@ describe('compact', () => {
     const db = openScratch()
     expect(await rejectionOf(() => db.compact({ onProgress: 1 as never }))).toBeInstanceOf(TypeError)
     expect(await rejectionOf(() => db.compact({ signal: {} as never }))).toBeInstanceOf(TypeError)
+    expect(await rejectionOf(() => db.compact({ progress: 1 } as never))).toBeInstanceOf(TypeError)
     db.close()
     const reader = open(db.path, { readOnly: true })
     expectRefusal(await rejectionOf(() => reader.compact()), 'ERR_SEALOG_READONLY')

@@ -5,7 +5,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { isSealogError, open, type Store, type GrowOptions } from '../../src/index.ts'
 import { expectRefusal, expectSame, rejectionOf } from '../support/expect.ts'
-import { mountLoop, mountTmpfs, run, whyNoMounts } from '../support/mounts.ts'
+import { run } from '../../scripts/loop-mount.mjs'
+import { mountLoop, mountTmpfs, whyNoMounts } from '../support/mounts.ts'
 import { openScratch, small } from '../support/scratch.ts'
 
 const mib = 2 ** 20

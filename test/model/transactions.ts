@@ -243,6 +243,17 @@ export function transactionSteps(shape: Shape, keys: KeySpace, values: ValueSpac
   const parts = fc.oneof(partsOf(own), partsOf(anywhere))
   const whole = fc.record({ parts, commits: fc.constantFrom(true, true, true, false) })
 
+  /** It was rolled back, or the store is full, and may be: @throws any other error. */
+  const expectNotMade = (
+    error: unknown,
+    { parts, commits }: { readonly parts: readonly Part[]; readonly commits: boolean },
+    system: System,
+  ): void => {
+    if (error instanceof RolledBack && !commits) return
+    if (!isExpected(error, 'ERR_SEALOG_FULL')) throw error
+    system.expectFull(mostChanges(parts))
+  }
+
   return [
     step(4, 'transactionSync', whole, ({ parts, commits }, model, system) => {
       const begunMs = Date.now()
@@ -255,9 +266,7 @@ export function transactionSteps(shape: Shape, keys: KeySpace, values: ValueSpac
         })
         expectSame(answer, 'done', 'the answer of transactionSync')
       } catch (error) {
-        if (error instanceof RolledBack && !commits) return
-        if (!isExpected(error, 'ERR_SEALOG_FULL')) throw error
-        system.expectFull(mostChanges(parts))
+        expectNotMade(error, { parts, commits }, system)
         return
       }
       applyAll(draft, model, system, begunMs)
@@ -278,9 +287,7 @@ export function transactionSteps(shape: Shape, keys: KeySpace, values: ValueSpac
         )
         expectSame(answer, 'done', 'the answer of transaction')
       } catch (error) {
-        if (error instanceof RolledBack && !commits) return
-        if (!isExpected(error, 'ERR_SEALOG_FULL')) throw error
-        system.expectFull(mostChanges(parts))
+        expectNotMade(error, { parts, commits }, system)
         return
       }
       applyAll(draft, model, system, begunMs)

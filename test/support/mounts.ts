@@ -1,24 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { loopMount, run } from '../../scripts/loop-mount.mjs'
 import { scratchDirectory } from './scratch.ts'
-
-/** Runs a program of the system. @throws with what it printed, if it fails */
-export function run(program: string, ...args: string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
-  if (error) throw error
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr}`)
-  return stdout.trim()
-}
-
-function mount(directory: string, ...args: string[]): void {
-  mkdirSync(directory)
-  run('mount', ...args, directory)
-  onTestFinished(() => {
-    run('umount', directory)
-  })
-}
 
 /** Why tests that mount file systems cannot run here; undefined if they can. Printed, so that it is seen. */
 export function whyNoMounts(...programs: string[]): string | undefined {
@@ -39,7 +24,11 @@ export function whyNoMounts(...programs: string[]): string | undefined {
 /** A new tmpfs of so many bytes, gone when the test is over. @returns its directory */
 export function mountTmpfs(bytes: number): string {
   const directory = join(scratchDirectory('disk'), 'mnt')
-  mount(directory, '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs')
+  mkdirSync(directory)
+  run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', directory)
+  onTestFinished(() => {
+    run('umount', directory)
+  })
   return directory
 }
 
@@ -50,17 +39,8 @@ const imageBytes: Record<DiskFileSystem, number> = { ext4: 64 * 2 ** 20, xfs: 32
 
 /** A new file system in a sparse image on a loop device; all of it is gone when the test is over. @returns its directory */
 export function mountLoop(type: DiskFileSystem): string {
-  const scratch = scratchDirectory('disk')
-  const image = join(scratch, 'image')
-  writeFileSync(image, '')
-  truncateSync(image, imageBytes[type])
-  if (type === 'xfs') run('mkfs.xfs', '-q', '-f', '-m', 'reflink=1', image)
-  else run('mkfs.ext4', '-q', '-F', '-m', '0', image)
-  const device = run('losetup', '--find', '--show', image)
-  onTestFinished(() => {
-    run('losetup', '--detach', device)
-  })
-  const directory = join(scratch, 'mnt')
-  mount(directory, device)
+  const options = type === 'xfs' ? ['-m', 'reflink=1'] : ['-m', '0']
+  const { directory, remove } = loopMount(scratchDirectory('disk'), type, imageBytes[type], ...options)
+  onTestFinished(remove)
   return directory
 }

@@ -6,9 +6,7 @@
 #include <random>
 
 #include "platform/system.h"
-#include "region/create.h"
-#include "support/recovery_twin.h"
-#include "support/scratch.h"
+#include "support/store_test.h"
 
 namespace sealog::test {
 namespace {
@@ -19,26 +17,8 @@ struct Expected {
   uint64_t expires = 0;
 };
 
-class Cleaning : public ::testing::Test {
+class Cleaning : public StoreTest {
  protected:
-  void Create(uint64_t capacity_bytes, uint32_t segment_bytes = 64 << 10) {
-    path_ = scratch_.File("store.sealog");
-    CreateOptions options;
-    options.segment_bytes = segment_bytes;
-    options.capacity_bytes = capacity_bytes;
-    ASSERT_TRUE(CreateStore(path_, options).ok());
-    Open();
-  }
-  void Open() {
-    OpenResult result = OpenStore(path_);
-    ASSERT_TRUE(result.failure.ok()) << result.failure.detail;
-    store_ = std::move(result.store);
-  }
-  // As a killed process leaves it.
-  void Reopen() {
-    store_.reset();
-    Open();
-  }
   std::string Value(size_t bytes) {
     std::string value(bytes, '\0');
     for (char& c : value) c = static_cast<char>('a' + random_() % 26);
@@ -84,9 +64,6 @@ class Cleaning : public ::testing::Test {
            std::to_string(s.cleaned_segments);
   }
 
-  Scratch scratch_;
-  std::string path_;
-  std::unique_ptr<Store> store_;
   std::map<std::pair<uint32_t, std::string>, Expected> model_;
   std::mt19937 random_{7};
 };

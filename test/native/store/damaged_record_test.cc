@@ -3,33 +3,21 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "region/create.h"
-#include "support/recovery_twin.h"
-#include "support/scratch.h"
+#include "support/store_test.h"
 
 namespace sealog::test {
 namespace {
 
 constexpr int kKeys = 40;
 
-class DamagedRecord : public ::testing::Test {
+class DamagedRecord : public StoreTest {
  protected:
   void SetUp() override {
-    path_ = scratch_.File("store.sealog");
-    CreateOptions options;
-    options.segment_bytes = kSegmentBytesMin;
-    options.capacity_bytes = 24 * kSegmentBytesMin;
-    ASSERT_TRUE(CreateStore(path_, options).ok());
-    Open();
+    Create(24 * kSegmentBytesMin, kSegmentBytesMin);
     for (int i = 0; i < kKeys; ++i) Put(Key(i), std::string(200, 'v'));
   }
 
   static std::string Key(int i) { return "key" + std::to_string(100 + i); }
-  void Open() {
-    OpenResult result = OpenStore(path_);
-    ASSERT_TRUE(result.failure.ok()) << result.failure.detail;
-    store_ = std::move(result.store);
-  }
   void Close() {
     ASSERT_EQ(store_->Close(), Status::kOk);
     store_.reset();
@@ -50,10 +38,6 @@ class DamagedRecord : public ::testing::Test {
     close(file);
     Open();
   }
-
-  Scratch scratch_;
-  std::string path_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_F(DamagedRecord, KeyIsNotMissedByABoundedRangeOrCount) {

@@ -6,9 +6,7 @@
 #include <map>
 
 #include "platform/system.h"
-#include "region/create.h"
-#include "support/recovery_twin.h"
-#include "support/scratch.h"
+#include "support/store_test.h"
 
 namespace sealog::test {
 namespace {
@@ -16,27 +14,9 @@ namespace {
 constexpr uint64_t kPast = 1000;
 const uint64_t kFuture = UnixMillis() + 3'600'000;
 
-class DataModel : public ::testing::Test {
+class DataModel : public StoreTest {
  protected:
-  void SetUp() override {
-    path_ = scratch_.File("store.sealog");
-    CreateOptions options;
-    options.segment_bytes = 64 << 10;
-    options.capacity_bytes = 8 << 20;
-    ASSERT_TRUE(CreateStore(path_, options).ok());
-    Open();
-  }
-
-  void Open() {
-    OpenResult result = OpenStore(path_);
-    ASSERT_TRUE(result.failure.ok()) << result.failure.detail;
-    store_ = std::move(result.store);
-  }
-  // Replays what was not checkpointed.
-  void OpenAsIfKilled() {
-    store_.reset();
-    Open();
-  }
+  void SetUp() override { Create(8 << 20); }
 
   static std::string Key(int i) { return "key" + std::to_string(10000 + i); }
   uint64_t Put(const std::string& key, const std::string& value, uint64_t expires = 0, uint32_t tree = kTreeUser) {
@@ -84,10 +64,6 @@ class DataModel : public ::testing::Test {
     store_->Stats(&stats);
     return static_cast<uint64_t>(stats.log_frames);
   }
-
-  Scratch scratch_;
-  std::string path_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_F(DataModel, AConditionThatDoesNotHoldChangesNothing) {
@@ -164,7 +140,7 @@ TEST_F(DataModel, WhatHasExpiredIsNotThereForAnyReader) {
     EXPECT_EQ(version, 0u);
   };
   check();
-  OpenAsIfKilled();
+  Reopen();
   check();
   ASSERT_EQ(store_->Close(), Status::kOk);
   store_.reset();
@@ -181,7 +157,7 @@ TEST_F(DataModel, TheTimeComesWithTheValue) {
   // A large value is in pieces, its time in the first record.
   const std::string large(200'000, 'x');
   Put(Key(3), large, kFuture);
-  OpenAsIfKilled();
+  Reopen();
   std::vector<uint8_t> room(large.size());
   const GetResult result = store_->Get(kTreeUser, BytesOf(Key(3)), room.data(), room.size());
   EXPECT_EQ(result.status, Status::kOk);
@@ -209,7 +185,7 @@ TEST_F(DataModel, SweepingRemovesWhatHasExpiredAndNothingElse) {
   store_->Stats(&stats);
   EXPECT_EQ(stats.entries, 120);
   EXPECT_EQ(Count({}, 0, kTreeExpiry), 110u);
-  OpenAsIfKilled();
+  Reopen();
   EXPECT_EQ(Count(), 120u);
   ASSERT_EQ(store_->Sweep(UnixMillis(), 16, false, &removed), Status::kOk);
   EXPECT_EQ(removed.looked_at, 0u);
@@ -249,7 +225,7 @@ TEST_F(DataModel, ErasingARangeIsExactAndInSlices) {
   EXPECT_EQ(entries, 399u);
   EXPECT_EQ(slices, 7u);
   ASSERT_EQ(store_->Commit(), Status::kOk);
-  OpenAsIfKilled();
+  Reopen();
   EXPECT_EQ(Count({}, 0, kTreeSpaces), 101u);
   EXPECT_EQ(Count(), 400u);  // the others, but for those that have expired
   ASSERT_EQ(store_->EraseRange(kTreeUser, {}, UINT32_MAX, false, &removed), Status::kOk);

@@ -61,6 +61,14 @@ std::string Wrong(Store& store, uint32_t count) {
   return wrong.empty() && seen != count ? std::to_string(seen) + " of " + std::to_string(count) : wrong;
 }
 
+// It has the first `count` entries now, and when it was closed and is opened again.
+void ExpectKept(std::unique_ptr<Store> store, const std::string& path, uint32_t count) {
+  EXPECT_EQ(Wrong(*store, count), "");
+  ASSERT_EQ(store->Close(), Status::kOk);
+  store.reset();
+  EXPECT_EQ(Wrong(*Opened(path).store, count), "");
+}
+
 uint64_t Segments(Store& store) {
   StoreStats stats;
   store.Stats(&stats);
@@ -371,11 +379,7 @@ TEST_P(Grow, GoesOnBesideWritesReadsAndSnapshots) {
   uint64_t in_snapshot = 0;
   EXPECT_EQ(store->Count(snapshot, kTreeUser, {}, &in_snapshot), Status::kOk);
   EXPECT_EQ(in_snapshot, 100u);
-  EXPECT_EQ(Wrong(*store, written), "");
-  ASSERT_EQ(store->Close(), Status::kOk);
-  store.reset();
-  store = Opened(path_).store;
-  EXPECT_EQ(Wrong(*store, written), "");
+  ExpectKept(std::move(store), path_, written);
 }
 
 TEST_P(Grow, ByItselfUpToItsMaximum) {
@@ -387,15 +391,11 @@ TEST_P(Grow, ByItselfUpToItsMaximum) {
   ASSERT_EQ(store->Commit(), Status::kOk);
   EXPECT_EQ(Segments(*store), 4 * kSmallBytes / kSegmentBytes);
   EXPECT_GT(count * 560, 3 * kSmallBytes);
-  EXPECT_EQ(Wrong(*store, count), "");
   GrowthReport report;
   store->Growth(&report);
   EXPECT_EQ(report.count, 3u);
   EXPECT_TRUE(report.failure.ok());
-  ASSERT_EQ(store->Close(), Status::kOk);
-  store.reset();
-  store = Opened(path_).store;
-  EXPECT_EQ(Wrong(*store, count), "");
+  ExpectKept(std::move(store), path_, count);
 }
 
 TEST_P(Grow, CloseTakesBackWhatIsUnderWay) {

@@ -2,24 +2,15 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "region/create.h"
-#include "support/recovery_twin.h"
-#include "support/scratch.h"
+#include "support/store_test.h"
 
 namespace sealog::test {
 namespace {
 
-class ValueView : public ::testing::Test {
+class ValueView : public StoreTest {
  protected:
   void SetUp() override {
-    path_ = scratch_.File("store.sealog");
-    CreateOptions options;
-    options.segment_bytes = 64 << 10;
-    options.capacity_bytes = 1 << 20;
-    ASSERT_TRUE(CreateStore(path_, options).ok());
-    OpenResult result = OpenStore(path_);
-    ASSERT_TRUE(result.failure.ok()) << result.failure.detail;
-    store_ = std::move(result.store);
+    Create(1 << 20);
     Put("key", value_);
   }
 
@@ -49,9 +40,6 @@ class ValueView : public ::testing::Test {
     return status;
   }
 
-  Scratch scratch_;
-  std::string path_;
-  std::unique_ptr<Store> store_;
   const std::string key_ = "key";
   const std::string value_ = std::string(12'000, 'v');
 };
