@@ -155,6 +155,7 @@ class CommitTask : public AsyncTask {
 Napi::Value Compact(const Napi::CallbackInfo& info) {
   auto store = StoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
+  store->BeginCompact();
   return PromiseTask::Start(info.Env(), "sealog:compact", {}, [store](TaskResult*) -> Failure {
     return {store->Compact(), 0, "", 0, ""};
   });

@@ -347,7 +347,6 @@ Status Store::Compact() {
   Guard guard(lock_);
   if (Status status = Writable(); status != Status::kOk) return status;
   if (leisure_level_ == 0) return Status::kUnsupported;
-  stop_compacting_ = false;
   nothing_to_clean_until_ = 0;
   // Each segment once or twice: what is written meanwhile is not waited for.
   const uint64_t most = cleaner_.figures().segments + 2 * uint64_t{space_->count()};

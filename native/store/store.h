@@ -173,7 +173,9 @@ class Store {
   // A little cleaning now, however full the store is: up to so many looks at a segment. For tests.
   Status CleanSome(uint32_t slices);
   // Moves what is alive out of every log segment in which something is dead, in slices between which others have the
-  // lock; for a thread of its own. kUnsupported: the store was made before cleaning. kAborted: StopCompacting, Close.
+  // lock; for a thread of its own. kUnsupported: the store was made before cleaning. kAborted: StopCompacting since
+  // BeginCompact, which whoever asks for it calls before the thread has it, or Close.
+  void BeginCompact() { stop_compacting_ = false; }
   Status Compact();
   void StopCompacting() { stop_compacting_ = true; }
 

@@ -65,6 +65,15 @@ describe('compact', () => {
     for (let i = 0; i < 6_000; i++) db.putSync(i, valueOf(i, 0))
     for (let i = 0; i < 6_000; i += 2) db.removeSync(i)
     expectRefusal(await rejectionOf(() => db.compact({ signal: AbortSignal.abort() })), 'ERR_SEALOG_ABORTED')
+    // Behind the turn in which the thread is asked, and before it can be done.
+    for (let i = 0; i < 20; i++) {
+      const stop = new AbortController()
+      const aborted = rejectionOf(() => db.compact({ signal: stop.signal }))
+      await Promise.resolve()
+      await Promise.resolve()
+      stop.abort()
+      expectRefusal(await aborted, 'ERR_SEALOG_ABORTED')
+    }
     const told: number[] = []
     await db.compact({ onProgress: (movedBytes) => told.push(movedBytes) })
     expect(told.at(-1)).toBeGreaterThan(0)
