@@ -114,7 +114,7 @@ std::string Anatomy::Check() const {
     std::string name = "segment " + std::to_string(i);
     if (half == nullptr) return "no table half holds of " + name;
     const uint8_t* at = image_ + uint64_t{i} * segment_bytes_;
-    if (half->live == 0 && i != slot_->hot.segment) continue;
+    if (half->live == 0 && (half->flags & kHalfPending) == 0 && i != slot_->hot.segment) continue;
     if (half->type == static_cast<uint8_t>(SegmentType::kLog)) {
       LogSegmentHeader header;
       memcpy(&header, at, sizeof header);
@@ -151,7 +151,8 @@ void Anatomy::FillGarbage(Random* random) {
     const SegmentHalf* half = Half(i);
     const uint64_t offset = uint64_t{i} * segment_bytes_;
     if (half == nullptr || in_log_[i] || half->type == static_cast<uint8_t>(SegmentType::kMeta)) continue;
-    if (half->live == 0) {
+    // Pieces that nothing refers to yet: the tail may.
+    if (half->live == 0 && (half->flags & kHalfPending) == 0) {
       if (r() % 2 == 0) fill(offset, segment_bytes_);
       continue;
     }
