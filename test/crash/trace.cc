@@ -73,11 +73,11 @@ int Recorder::OnSyscall(const char* name) {
 void Recorder::NoteLength(const char* syscall) {
   const std::thread::id thread = std::this_thread::get_id();
   struct stat now;
-  if (stat(path_.c_str(), &now) != 0) return;
   bool changed = false, synced = false;
   {
     std::lock_guard guard(lock_);
-    if (thread != writer_ && (thread != grower_ || killed_)) return;
+    // While it grows, nobody else changes it.
+    if (thread != (growing_ ? grower_ : writer_) || killed_ || stat(path_.c_str(), &now) != 0) return;
     changed = static_cast<uint64_t>(now.st_size) != length_;
     length_ = static_cast<uint64_t>(now.st_size);
     synced_ = synced_ && !changed;
@@ -175,6 +175,7 @@ void Recorder::BeginGrowth(size_t hold) {
   std::lock_guard guard(lock_);
   growth_.low = events_.size();
   hold_ = hold;
+  growing_ = true;
   held_ = released_ = killed_ = false;
 }
 
@@ -198,6 +199,7 @@ void Recorder::ReleaseGrowth(bool killed) {
 void Recorder::EndGrowth() {
   std::lock_guard guard(lock_);
   grower_ = {};
+  growing_ = killed_ = false;
   growth_.high = events_.size();
   checkpoints_.push_back(std::move(growth_));
   growth_ = {};

@@ -104,7 +104,7 @@ class Recorder final : public TraceSink {
   Checkpoint growth_;
   std::thread::id grower_;
   size_t hold_ = 0;
-  bool held_ = false, released_ = false, killed_ = false;
+  bool growing_ = false, held_ = false, released_ = false, killed_ = false;
   int session_ = 0;
   bool open_ = false, granted_ = false, abandoned_ = false;
 };
