@@ -595,8 +595,9 @@ std::string Driver::Grow() {
     const Failure failure = store_->Grow(bytes, nullptr);
     return failure.ok() ? "" : "growth failed: " + failure.detail;
   }
-  // Its events: length, sync, entries, a drain, and twice a superblock and its drain. The last four matter most.
-  recorder_->BeginGrowth(random_() % 2 == 0 ? more + 4 + random_() % 4 : 1 + random_() % (more + 7));
+  // Its events: length, sync, a flush, entries, a drain, and twice a superblock and its drain. The last ones matter
+  // most.
+  recorder_->BeginGrowth(random_() % 2 == 0 ? more + 5 + random_() % 3 : 1 + random_() % (more + 7));
   growing_ = std::make_unique<Growing>();
   growing_->thread = std::thread([this, bytes] {
     recorder_->NameGrower();
