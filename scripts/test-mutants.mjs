@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   },
 })
 const root = fileURLToPath(new URL('..', import.meta.url))
-const traceMutants = 28
+const traceMutants = 26
 const explorers = 2
 
 const folder = mkdtempSync(join(tmpdir(), 'sealog-mutants-'))

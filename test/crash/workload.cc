@@ -222,7 +222,7 @@ std::string Driver::Close() {
 // A growth is killed where it is held: what it does behind that is taken back from the file.
 std::string Driver::Kill() {
   LetFinish(random_() % 2 == 0);
-  const bool cut_off = growing_ != nullptr && random_() % 2 == 0;
+  const bool cut_off = growing_ != nullptr && random_() % 4 != 0;
   std::string wrong = cut_off ? AwaitHeld() : "";
   std::vector<uint8_t> file;
   if (cut_off && wrong.empty()) file = ReadFile(path_);
@@ -744,7 +744,7 @@ std::string Driver::Step() {
     case 9:
       return Stream(deferred);
     case 10:
-      return random_() % 2 == 0 ? Grow() : Backup();
+      return random_() % 3 != 0 ? Grow() : Backup();
     case 11:
       return pinned_ ? Backup() : Put(Name(), Value(), deferred);
     default:
@@ -790,7 +790,7 @@ std::string Driver::Run(int operations) {
       }
       recorder_->SetOpen(false);
     }
-    if (wrong.empty() && random_() % 25 == 0) {
+    if (wrong.empty() && random_() % (growing_ == nullptr ? 25 : 10) == 0) {
       // Sessions, some of which write nothing.
       do {
         if (random_() % 2 == 0) {
