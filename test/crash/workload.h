@@ -104,6 +104,8 @@ class Driver {
   std::string EraseSlice(bool deferred);
   std::string SweepSlice(bool deferred);
   Model Raw(uint32_t tree) const;
+  std::vector<uint64_t> VersionsFrom(const std::string& first);
+  std::string Clean();
   std::string LeaveRangeOpen();
   std::string Stream(bool deferred);
   std::string FinishStream(size_t which, bool deferred);
