@@ -306,6 +306,10 @@ std::string Driver::Value() {
       size = 8;
       break;  // frames of one size: what is left over fits behind what is new
   }
+  return Filler(size);
+}
+
+std::string Driver::Filler(size_t size) {
   std::string value(size, '\0');
   for (size_t i = 0; i < size; i += 8) {
     uint64_t word = random_();
@@ -549,8 +553,8 @@ std::string Driver::LeaveRangeOpen() {
 std::string Driver::Stream(bool deferred) {
   if (incoming_.empty() || (incoming_.size() < 3 && random_() % 4 == 0)) {
     Incoming value{0, Name(), {}, 0};
-    do value.value += Value();
-    while (value.value.empty() || (value.value.size() < 3000 && random_() % 2 == 0));
+    // Half of them with pieces that fill a segment.
+    value.value = Filler(1 + random_() % (random_() % 2 == 0 ? 500 : 24000));
     if (random_() % 6 == 0) value.value = Expiring(std::move(value.value));
     const Status status = store_->BeginValue(TreeOf(value.name), KeyOf(value.name), &value.id);
     if (status != Status::kOk) return "a stream cannot begin: status " + std::to_string(static_cast<int>(status));

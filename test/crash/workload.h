@@ -119,6 +119,7 @@ class Driver {
   std::string Name();
   std::string Expiring(std::string value);
   std::string Value();
+  std::string Filler(size_t size);
   std::string Finished(Status status, bool deferred, const char* what);
   size_t Issue(History::Delta delta);
   void Mark() {

@@ -183,12 +183,6 @@ export const sourceMutants = [
     to: 'return {};',
   },
   {
-    name: 'a segment that the checkpoint does not know counts in its table',
-    file: 'store/store.cc',
-    from: 'half_crc_[i] = unknown ? 0 : half.crc;',
-    to: 'half_crc_[i] = half.crc;',
-  },
-  {
     name: 'replay applies a move without a look at the version',
     file: 'store/store.cc',
     from: '(!place.found || place.record.lsn != record.lsn)) return Status::kOk;',
@@ -216,19 +210,30 @@ export const sourceMutants = [
     name: 'what is dead is moved as well',
     file: 'store/cleaning.cc',
     from: '} else if (RecordRefOffset(found.ref) != offset) {',
-    to: '} else if (RecordRefOffset(found.ref) == 0) {',
+    to: `} else if (RecordRefOffset(found.ref) != offset) {
+    if (!VerifyRecord(*space_, offset, record)) return Status::kCorrupt;
+    const auto old = static_cast<uint8_t>((record.flags & (kRecordExtents | kRecordExpires)) | kRecordMoved);
+    *change = {kRecordPut, old, record.tree, record.key, record.value, record.expires, entry.lsn};
+    if (old == kRecordMoved) return Status::kOk;`,
   },
   {
-    name: 'a moved piece keeps its old place in the list',
+    name: 'a moved piece keeps its old checksum in the list',
     file: 'store/cleaning.cc',
-    from: '    memcpy(list.data() + at, &extent, sizeof extent);\n',
+    from: '    extent.crc = space_->At<const RecordHeader>(to)->crc;\n',
     to: '',
   },
   {
-    name: 'a victim is free when it has been looked at',
+    name: 'a victim is free before its moves are durable',
     file: 'store/cleaning.cc',
-    from: 'if (result.ended || !cleaner_.VictimHolds()) cleaner_.Finish();',
-    to: 'if (result.ended && cleaner_.VictimHolds()) space_->Release(cleaner_.cursor().segment);\n  if (result.ended || !cleaner_.VictimHolds()) cleaner_.Finish();',
+    from: '  RetireEmptied();\n  if (status == Status::kFull) return Slice::kNoRoom;',
+    to: `  for (uint32_t i : emptied_) {
+    const Segment& s = space_->segment(i);
+    if (s.type != SegmentType::kLog || s.live != 0 || s.pending != 0 || log_->Uses(i)) continue;
+    space_->Retire(i);
+    space_->Release(i);
+  }
+  emptied_.clear();
+  if (status == Status::kFull) return Slice::kNoRoom;`,
   },
   {
     name: 'no LINK leads to the cold head',
