@@ -1,5 +1,5 @@
 // Mutants of the core, each of which the crash-image explorer must object to (test/mutants/README.md).
-//   npm run test:mutants -- [--seconds 60] [--flush clwb,clflushopt,clflush,nt] [--only trace|source] [--match TEXT] [--seed S]
+//   npm run test:mutants -- [--seconds 60] [--flush clwb,clflushopt,clflush,nt] [--only trace|source] [--match REGEXP] [--seed S]
 import { spawn, spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   },
 })
 const root = fileURLToPath(new URL('..', import.meta.url))
-const traceMutants = 22
+const traceMutants = 26
 const explorers = 2
 
 const folder = mkdtempSync(join(tmpdir(), 'sealog-mutants-'))
@@ -145,7 +145,7 @@ function report(result) {
   return result
 }
 
-const wanted = (name) => name.includes(options.match)
+const wanted = (name) => new RegExp(options.match).test(name)
 const tasks = []
 if (options.only !== 'source')
   for (const flush of options.flush.split(',')) tasks.push(async () => (await traceMutantsOf(flush)).map(report))

@@ -49,6 +49,10 @@ Failure Store::Settle(uint32_t current) {
         memcpy(&superblock, region_->base() + kSuperblockOffset[current], sizeof superblock);
         status = Status::kCorrupt;
         if (!IsWhole(superblock) || superblock.region_bytes != space_->bytes()) return;
+        // It may only be in a cache, left there by a process that was killed: durable before the other one is torn.
+        persister.Flush(region_->base() + kSuperblockOffset[current], sizeof superblock, Site::kSuperblock);
+        status = persister.Drain(Site::kSuperblock);
+        if (status != Status::kOk) return;
         persister.Copy(region_->base() + kSuperblockOffset[current ^ 1], &superblock, sizeof superblock,
                        Site::kSuperblock);
         status = persister.Drain(Site::kSuperblock);
@@ -125,6 +129,8 @@ Failure Store::Extend(uint32_t before, uint32_t segment_count, int64_t* progress
   Status status = Status::kMedia;
   out->tried_meta = true;
   if (!Shielded([&] {
+        // A, likewise, before B is torn; with the entries' drain.
+        persister.Flush(region_->base() + kSuperblockOffset[0], sizeof superblock, Site::kSuperblock);
         status = WriteNewEntries(&persister, before, segment_count);
         if (status == Status::kOk) status = WriteSuperblocks(&persister, superblock);
       })) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -13,7 +14,16 @@
 namespace sealog::test {
 
 Anatomy::Anatomy(uint8_t* image, uint64_t bytes) : image_(image), bytes_(bytes) {
-  const auto* superblock = reinterpret_cast<const Superblock*>(image);
+  const Superblock* superblock = nullptr;
+  for (uint64_t offset : kSuperblockOffset) {
+    const auto* s = reinterpret_cast<const Superblock*>(image + offset);
+    Superblock without = *s;
+    without.crc = 0;
+    if (s->magic != kSuperblockMagic || Crc32c(0, &without, sizeof without) != s->crc) continue;
+    if (superblock == nullptr || s->sequence > superblock->sequence) superblock = s;
+  }
+  whole_ = superblock != nullptr && superblock->region_bytes <= bytes;
+  if (!whole_) return;
   segment_bytes_ = 1u << superblock->segment_bytes_log2;
   count_ = superblock->segment_count;
   seed_ = StoreSeed(superblock->uuid);
@@ -97,13 +107,14 @@ void Anatomy::WalkLog() {
 }
 
 std::string Anatomy::Check() const {
+  if (!whole_) return "no superblock holds, or the file is shorter than it says";
   if (slot_ == nullptr) return "no checkpoint slot holds";
-  for (uint32_t i = 0; i < count_; ++i) {
+  for (uint32_t i = 0; i < slot_->segment_count; ++i) {
     const SegmentHalf* half = Half(i);
     std::string name = "segment " + std::to_string(i);
     if (half == nullptr) return "no table half holds of " + name;
     const uint8_t* at = image_ + uint64_t{i} * segment_bytes_;
-    if (half->live == 0 && i != slot_->hot.segment) continue;
+    if (half->live == 0 && (half->flags & kHalfPending) == 0 && i != slot_->hot.segment) continue;
     if (half->type == static_cast<uint8_t>(SegmentType::kLog)) {
       LogSegmentHeader header;
       memcpy(&header, at, sizeof header);
@@ -140,7 +151,8 @@ void Anatomy::FillGarbage(Random* random) {
     const SegmentHalf* half = Half(i);
     const uint64_t offset = uint64_t{i} * segment_bytes_;
     if (half == nullptr || in_log_[i] || half->type == static_cast<uint8_t>(SegmentType::kMeta)) continue;
-    if (half->live == 0) {
+    // Pieces that nothing refers to yet: the tail may.
+    if (half->live == 0 && (half->flags & kHalfPending) == 0) {
       if (r() % 2 == 0) fill(offset, segment_bytes_);
       continue;
     }
@@ -155,22 +167,32 @@ void Anatomy::FillGarbage(Random* random) {
   }
 }
 
-Bench::Bench(std::string path, uint64_t bytes) : path_(std::move(path)), size_(bytes) {
-  int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0 || ftruncate(fd, static_cast<off_t>(bytes)) != 0) abort();
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+Bench::Bench(std::string path, uint64_t bytes_max) : path_(std::move(path)), bytes_max_(bytes_max), size_(bytes_max) {
+  file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file_ < 0 || ftruncate(file_, static_cast<off_t>(bytes_max)) != 0) abort();
+  void* p = mmap(nullptr, bytes_max, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file_, 0);
   if (p == MAP_FAILED) abort();
-  close(fd);
   bytes_ = static_cast<uint8_t*>(p);
 }
 
 Bench::~Bench() {
-  munmap(bytes_, size_);
+  munmap(bytes_, bytes_max_);
+  close(file_);
   unlink(path_.c_str());
 }
 
+void Bench::Write(const uint8_t* content, uint64_t bytes) {
+  // A store may have changed the length since.
+  struct stat now;
+  const auto length = static_cast<off_t>(bytes);
+  if (bytes > bytes_max_ || fstat(file_, &now) != 0) abort();
+  if (now.st_size != length && ftruncate(file_, length) != 0) abort();
+  size_ = bytes;
+  memcpy(bytes_, content, bytes);
+}
+
 void Bench::Write(const std::vector<uint8_t>& durable, const Image& image) {
-  memcpy(bytes_, durable.data(), durable.size());
+  Write(durable.data(), image.length);
   for (const auto& [line, content] : image.lines) memcpy(bytes_ + line * 64, content.data(), 64);
 }
 
@@ -258,7 +280,7 @@ std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, N
   std::string wrong = anatomy.Check();
   if (!wrong.empty()) return wrong;
   if (r() % 3 == 0) anatomy.FillGarbage(random);
-  if (peer != nullptr) wrong = peer->Check(bench->bytes());
+  if (peer != nullptr) wrong = peer->Check(bench->bytes(), bench->size());
   if (!wrong.empty()) return wrong;
   const bool use = r() % use_in == 0;
   Elsewhere elsewhere(r());
@@ -278,8 +300,8 @@ std::string CheckImage(Bench* bench, const Shape& shape, const Bounds& bounds, N
     wrong = driver.RunSome(static_cast<int>(r() % 3 == 0 ? r() % 3 : r() % 12));
     if (wrong.empty() && r() % 2 == 0) {
       wrong = driver.Close();
-    } else {
-      driver.Kill();
+    } else if (wrong.empty()) {
+      wrong = driver.Kill();
     }
     if (wrong.empty()) wrong = driver.Open();
     if (!wrong.empty()) break;

@@ -27,24 +27,28 @@ class Anatomy {
   const CheckpointSlot* slot_ = nullptr;
   std::vector<bool> in_log_;  // segments that the tail has come through
   std::string log_wrong_;
+  bool whole_ = false;  // a superblock is, and the file is as long as the newer one says
 };
 
-// A store file that images are written to.
+// A store file that images are written to, of up to `bytes_max` bytes.
 class Bench {
  public:
-  Bench(std::string path, uint64_t bytes);
+  Bench(std::string path, uint64_t bytes_max);
   ~Bench();
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
   const std::string& path() const { return path_; }
   uint8_t* bytes() { return bytes_; }
-  uint64_t size() const { return size_; }
+  uint64_t size() const { return size_; }  // of the image
+  void Write(const uint8_t* content, uint64_t bytes);
   void Write(const std::vector<uint8_t>& durable, const Image& image);
 
  private:
   std::string path_;
+  int file_;
   uint8_t* bytes_;
+  uint64_t bytes_max_;
   uint64_t size_;
 };
 

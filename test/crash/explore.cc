@@ -53,13 +53,18 @@ void Reached::Add(const Trace& trace, const History& history) {
   done.spaces += d.spaces;
   done.moved += d.moved;
   done.cleaned += d.cleaned;
+  done.streams += d.streams;
+  done.aborted += d.aborted;
+  done.grown += d.grown;
+  done.cut_off += d.cut_off;
+  done.backups += d.backups;
   std::unordered_set<uint64_t> headers, nodes;
   bool checkpointing = false, writing = false;
   for (const Event& e : trace.events) {
     digest = Mix(Mix(digest, static_cast<uint64_t>(e.kind) * 16 + static_cast<uint64_t>(e.site)),
                  Mix(e.offset, e.content.size()));
     digest = Mix(Mix(digest, static_cast<uint64_t>(e.owner)), Mix(e.acked, e.issued));
-    if (e.kind == EventKind::kMark) continue;
+    if (e.kind > EventKind::kDrain) continue;
     if (e.kind == EventKind::kDrain) {
       if (e.site != Site::kSlot) continue;
       ++checkpoints;
@@ -67,8 +72,8 @@ void Reached::Add(const Trace& trace, const History& history) {
       checkpointing = writing = false;
       continue;
     }
-    writing = writing || (checkpointing && e.owner % 2 == 0);
-    checkpointing = checkpointing || e.owner % 2 == 1;
+    writing = writing || (checkpointing && e.owner % kOwners == 0);
+    checkpointing = checkpointing || e.owner % kOwners == 1;
     if (e.site == Site::kSession) ++sessions;
     if (e.site == Site::kLink) {
       ++rolls;
@@ -96,6 +101,8 @@ Run Record(const std::string& folder, const Options& options, uint64_t seed) {
   if (run.shape.segments == 0) run.shape.segments = kSegments[seed % 4];
   if (run.shape.checkpoint_bytes == 0) run.shape.checkpoint_bytes = kCheckpointKiB[seed % 5] << 10;
   run.shape.small = seed % 3 != 0;
+  // Half of the traces grow; the others get full sooner.
+  run.shape.segments_max = run.shape.segments + (seed % 8 < 4 ? kGrowthSegmentsMax : 0);
   const std::string path = folder + "/traced.sealog";
   remove(path.c_str());
   CreateOptions create;
@@ -109,7 +116,7 @@ Run Record(const std::string& folder, const Options& options, uint64_t seed) {
     return run;
   }
   run.trace.base = ReadFile(path);
-  Recorder recorder(Mix(seed, 1));
+  Recorder recorder(Mix(seed, 1), path);
   trace_sink = &recorder;
   {
     Driver driver(path, run.shape, &run.history, &recorder, Mix(seed, 2));
@@ -153,8 +160,9 @@ bool Explorer::Explore(const Run& run, uint64_t seed, const Mutant& mutant, Cloc
     if (options_.only_event != SIZE_MAX && e != options_.only_event) continue;
     ++figures_->points;
     const bool drain = e + 1 < events.size() && events[e + 1].kind == EventKind::kDrain;
-    const auto choices = media.Choices();
-    figures_->lines_max = std::max<uint64_t>(figures_->lines_max, choices.size());
+    const auto choices = media.Undrained();
+    figures_->lines_max = std::max<uint64_t>(figures_->lines_max, choices.lines.size());
+    figures_->lengths += choices.lengths.size() > 1;
     bool all = false;
     const size_t count = ImageCount(choices, drain ? options_.per_drain : options_.per_point, options_.words, &all);
     for (size_t k = 0; k < count; ++k) {
@@ -193,7 +201,6 @@ std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Muta
   Random& r = *random;
   Run run;
   run.trace.base.assign(bench_.bytes(), bench_.bytes() + bench_.size());
-  Recorder recorder(r());
   size_t state = 0;
   {
     // First which state it is; then again from the start, traced.
@@ -202,7 +209,8 @@ std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Muta
     if (!wrong.empty()) return wrong;
     run.history.start = StateOf(bounds, state);
   }
-  bench_.Write(run.trace.base, {});
+  bench_.Write(run.trace.base.data(), run.trace.base.size());
+  Recorder recorder(r(), bench_.path());
   trace_sink = &recorder;
   std::string wrong;
   {
@@ -212,7 +220,7 @@ std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Muta
     if (wrong.empty() && r() % 3 == 0) {
       wrong = driver.Close();
     } else if (wrong.empty()) {
-      driver.Kill();
+      wrong = driver.Kill();
     }
     recorder.SetOpen(true);
   }
@@ -231,7 +239,7 @@ std::string Explorer::CrashAgain(uint64_t hash, const Bounds& bounds, const Muta
       inner.issued = events[e].issued;
     }
     if (r() % events.size() >= 10) continue;
-    const auto choices = media.Choices();
+    const auto choices = media.Undrained();
     bool all = false;
     const size_t count = ImageCount(choices, 32, options_.words, &all);
     for (int n = 0; n < 2; ++n) {

@@ -43,8 +43,9 @@ struct Reached {
 struct Figures {
   Reached reached;
   uint64_t traces = 0, events = 0, drains = 0, points = 0, lines_max = 0;
-  uint64_t images = 0;  // checked
-  uint64_t depth2 = 0;  // of them, crashes inside the recovery of another one
+  uint64_t lengths = 0;  // points at which the file's length was not durable
+  uint64_t images = 0;   // checked
+  uint64_t depth2 = 0;   // of them, crashes inside the recovery of another one
   uint64_t through_node = 0;
   uint64_t repeated = 0;  // made again, not checked again
   uint64_t violations = 0;

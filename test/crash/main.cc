@@ -74,7 +74,13 @@ void Print(const Figures& f, double seconds) {
                                                       {"changes in namespaces", r.done.spaces},
                                                       {"cold heads begun", r.cold_heads},
                                                       {"records moved by slices", r.done.moved},
-                                                      {"segments emptied by them", r.done.cleaned}};
+                                                      {"segments emptied by them", r.done.cleaned},
+                                                      {"values streamed in", r.done.streams},
+                                                      {"streams aborted", r.done.aborted},
+                                                      {"growths", r.done.grown},
+                                                      {"growths killed", r.done.cut_off},
+                                                      {"points between two lengths", f.lengths},
+                                                      {"backups checked", r.done.backups}};
   printf("reached:");
   for (const auto& [name, count] : reached) printf(" %s %llu;", name, static_cast<unsigned long long>(count));
   printf(" trace digest %016llx", static_cast<unsigned long long>(r.digest));
@@ -113,7 +119,7 @@ int ExploreAll(const Options& o, const std::string& folder) {
              o.operations, static_cast<unsigned long long>(seed));
       ++figures.violations;
     } else {
-      Explorer explorer(o, folder, run.trace.base.size(), &figures);
+      Explorer explorer(o, folder, LargestBytes(run.shape), &figures);
       explorer.Explore(run, seed, {}, deadline, false);
     }
     if (!on || figures.violations != 0 || figures.images >= o.images_max || Clock::now() >= deadline) break;
@@ -123,10 +129,12 @@ int ExploreAll(const Options& o, const std::string& folder) {
 }
 
 int Mutants(const Options& o, const std::string& folder) {
-  const Site copies[] = {Site::kFrame,    Site::kLink, Site::kSession, Site::kSegmentHeader, Site::kSuccessor,
-                         Site::kReplayed, Site::kNode, Site::kBitmap,  Site::kTableHalf,     Site::kSlot};
-  const Site drains[] = {Site::kCommit,  Site::kNode,     Site::kSlot,
-                         Site::kSession, Site::kReplayed, Site::kSegmentHeader};
+  const Site copies[] = {Site::kFrame,     Site::kLink,     Site::kSession,    Site::kSegmentHeader,
+                         Site::kSuccessor, Site::kReplayed, Site::kNode,       Site::kBitmap,
+                         Site::kTableHalf, Site::kSlot,     Site::kGrownTable, Site::kSuperblock};
+  // Not of kGrownTable: what it is for, the drain of superblock B makes durable as well, before anything refers to it.
+  const Site drains[] = {Site::kCommit,   Site::kNode,          Site::kSlot,      Site::kSession,
+                         Site::kReplayed, Site::kSegmentHeader, Site::kSuperblock};
   std::vector<Mutant> mutants;
   for (Site site : copies) mutants.push_back({true, site, false, false});
   for (bool early : {false, true}) {
@@ -144,7 +152,7 @@ int Mutants(const Options& o, const std::string& folder) {
     for (; how.empty() && Clock::now() < deadline; ++seed) {
       alarm(120);
       Run run = Record(folder, o, seed);
-      Explorer explorer(o, folder, run.trace.base.size(), &figures);
+      Explorer explorer(o, folder, LargestBytes(run.shape), &figures);
       if (!explorer.Explore(run, seed, mutant, deadline, true)) how = explorer.objection();
     }
     std::string name = std::string(mutant.early   ? "early drain "

@@ -34,8 +34,22 @@ void Media::Settle(uint64_t line, const Line& content) {
   hash_ += HashLine(line, at);
 }
 
+// Bytes that come with a greater length are zero.
+void Media::SetLength(const Event& event) {
+  if (event.kind == EventKind::kLength) {
+    if (lengths_.back() != event.offset) lengths_.push_back(event.offset);
+    if (durable_.size() < event.offset) durable_.resize(event.offset);
+    return;
+  }
+  lengths_ = {event.offset};
+  for (uint64_t line = event.offset / 64; line < durable_.size() / 64; ++line) Settle(line, {});
+  pending_.erase(pending_.lower_bound(event.offset / 64), pending_.end());
+  durable_.resize(event.offset);
+}
+
 void Media::Apply(const Event& event, const Mutant& mutant) {
   if (event.kind == EventKind::kMark) return;
+  if (event.kind == EventKind::kLength || event.kind == EventKind::kSync) return SetLength(event);
   const bool hit = mutant.Hits(event);
   if (event.kind != EventKind::kDrain) {
     last_write_[event.owner] = ++writes_;
@@ -72,8 +86,11 @@ void Media::Apply(const Event& event, const Mutant& mutant) {
   }
 }
 
-std::vector<Media::Choice> Media::Choices() const {
-  std::vector<Choice> out;
+Media::Choices Media::Undrained() const {
+  Choices out;
+  for (uint64_t length : lengths_) {
+    if (std::find(out.lengths.begin(), out.lengths.end(), length) == out.lengths.end()) out.lengths.push_back(length);
+  }
   for (const auto& [line, versions] : pending_) {
     Choice choice{line, {}};
     choice.contents.resize(1);
@@ -84,7 +101,7 @@ std::vector<Media::Choice> Media::Choices() const {
       if (auto same = std::find(c.begin() + 1, c.end(), v.content); same != c.end()) c.erase(same);
       if (v.content != c[0]) c.push_back(v.content);
     }
-    if (choice.contents.size() > 1) out.push_back(std::move(choice));
+    if (choice.contents.size() > 1) out.lines.push_back(std::move(choice));
   }
   return out;
 }
@@ -100,8 +117,9 @@ size_t BitsFor(size_t n) {
 
 }  // namespace
 
-size_t ImageCount(const std::vector<Media::Choice>& choices, size_t cap, bool words, bool* all) {
-  size_t product = 1;
+size_t ImageCount(const Media::Choices& undrained, size_t cap, bool words, bool* all) {
+  const auto& choices = undrained.lines;
+  size_t product = undrained.lengths.size();
   for (const auto& c : choices) {
     product *= c.contents.size();
     if (product > cap) break;
@@ -111,11 +129,15 @@ size_t ImageCount(const std::vector<Media::Choice>& choices, size_t cap, bool wo
   return std::min(cap, 2 + 2 * choices.size() + 64);
 }
 
-Image MakeImage(const Media& media, const std::vector<Media::Choice>& choices, bool all, bool words, size_t k,
-                Random* random) {
+Image MakeImage(const Media& media, const Media::Choices& undrained, bool all, bool words, size_t k, Random* random) {
+  const auto& choices = undrained.lines;
   Image image;
-  image.hash = media.hash();
   Random& r = *random;
+  const size_t lengths = undrained.lengths.size();
+  size_t rest = k;
+  image.length = undrained.lengths[all ? rest % lengths : lengths == 1 ? 0 : r() % lengths];
+  if (all) rest /= lengths;
+  image.hash = media.hash() + Mix(image.length, 1);
   const size_t n = choices.size();
   uint64_t style = r() % 6;
   const size_t one = n == 0 ? 0 : r() % n;
@@ -130,8 +152,8 @@ Image MakeImage(const Media& media, const std::vector<Media::Choice>& choices, b
   } else if (bits == 0 && style == 5) {
     style = 4;
   }
-  size_t rest = k;
   for (size_t i = 0; i < n; ++i) {
+    if (choices[i].line * 64 >= image.length) break;
     const auto& c = choices[i].contents;
     size_t chosen = 0;
     if (all) {

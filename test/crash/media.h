@@ -21,7 +21,7 @@ struct Mutant {
   bool drain = false;
   bool early = false;
   bool Hits(const Event& e) const {
-    return active && e.kind != EventKind::kMark && e.site == site && drain == (e.kind == EventKind::kDrain);
+    return active && e.kind <= EventKind::kDrain && e.site == site && drain == (e.kind == EventKind::kDrain);
   }
 };
 
@@ -32,7 +32,7 @@ uint64_t HashLines(const std::vector<uint8_t>& image);
 class Media {
  public:
   // `hash`: of the base, see HashLines.
-  Media(std::vector<uint8_t> base, uint64_t hash) : durable_(std::move(base)), hash_(hash) {}
+  Media(std::vector<uint8_t> base, uint64_t hash) : durable_(std::move(base)), lengths_{durable_.size()}, hash_(hash) {}
 
   void Apply(const Event& event, const Mutant& mutant);
 
@@ -44,7 +44,11 @@ class Media {
     uint64_t line;
     std::vector<Line> contents;
   };
-  std::vector<Choice> Choices() const;
+  struct Choices {
+    std::vector<Choice> lines;
+    std::vector<uint64_t> lengths;  // of the file, likewise
+  };
+  Choices Undrained() const;
 
  private:
   struct Version {
@@ -53,8 +57,10 @@ class Media {
     uint64_t write;
   };
   void Settle(uint64_t line, const Line& content);
+  void SetLength(const Event& event);
 
-  std::vector<uint8_t> durable_;
+  std::vector<uint8_t> durable_;   // as long as the file may be
+  std::vector<uint64_t> lengths_;  // of the file: the durable one, and those that it was given since
   std::map<uint64_t, std::vector<Version>> pending_;
   std::map<int, uint64_t> last_write_;  // of each owner
   uint64_t writes_ = 0;
@@ -65,11 +71,11 @@ class Media {
 // seed.
 struct Image {
   std::vector<std::pair<uint64_t, Line>> lines;
-  uint64_t hash;
+  uint64_t hash = 0;
+  uint64_t length = 0;
 };
 // How many images there are to make of these choices, at most `cap`.
-size_t ImageCount(const std::vector<Media::Choice>& choices, size_t cap, bool words, bool* all);
-Image MakeImage(const Media& media, const std::vector<Media::Choice>& choices, bool all, bool words, size_t k,
-                Random* random);
+size_t ImageCount(const Media::Choices& choices, size_t cap, bool words, bool* all);
+Image MakeImage(const Media& media, const Media::Choices& choices, bool all, bool words, size_t k, Random* random);
 
 }  // namespace sealog::test

@@ -126,12 +126,12 @@ std::string NodePeer::Twin(Decided* out) {
   return {};
 }
 
-std::string NodePeer::Check(const uint8_t* image) {
-  memcpy(bench_.bytes(), image, bench_.size());
+std::string NodePeer::Check(const uint8_t* image, uint64_t bytes) {
+  bench_.Write(image, bytes);
   Decided twin;
   std::string node, wrong = Twin(&twin);
   if (!wrong.empty()) return wrong;
-  memcpy(bench_.bytes(), image, bench_.size());
+  bench_.Write(image, bytes);
   if (!Ask(bench_.path() + " " + std::to_string(kCheckpointBytes) + "\n", &node)) return "Node died of the image";
   if (node != twin.line) return Difference(node, twin.line);
   OpenResult again = OpenStore(bench_.path(), {}, BestFlush(false), kCheckpointBytes, false, false);

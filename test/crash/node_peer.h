@@ -20,7 +20,7 @@ class NodePeer {
 
   // Empty: Node and the twin make the same plan of this image, replay the same, find the same entries both ways; and
   // what Node has closed is clean, and has them too. The image itself is left alone.
-  std::string Check(const uint8_t* image);
+  std::string Check(const uint8_t* image, uint64_t bytes);
 
  private:
   struct Decided {

@@ -1,12 +1,18 @@
 #include "trace.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 
+#include "platform/syscall.h"
+
 namespace sealog::test {
 namespace {
+
+Recorder* watching = nullptr;  // system calls
 
 // A writer that sleeps at so many looks in a row, with nothing added, waits for the checkpoint itself.
 constexpr auto kLook = std::chrono::milliseconds(1);
@@ -34,13 +40,52 @@ std::vector<uint8_t> BytesAt(const void* content, size_t bytes) {
 const char* SiteName(Site site) {
   static const char* const names[] = {"?",        "frame", "link",   "session",    "segment-header", "successor",
                                       "replayed", "node",  "bitmap", "table-half", "slot",           "commit"};
+  if (site == Site::kGrownTable) return "grown-table";
+  if (site == Site::kSuperblock) return "superblock";
   auto i = static_cast<size_t>(site);
   return i < sizeof names / sizeof *names ? names[i] : "?";
 }
 
 const char* KindName(EventKind kind) {
-  static const char* const names[] = {"copy", "flush", "drain", "mark"};
+  static const char* const names[] = {"copy", "flush", "drain", "mark", "length", "sync"};
   return names[static_cast<size_t>(kind)];
+}
+
+Recorder::Recorder(uint64_t seed, std::string path)
+    : path_(std::move(path)), random_(seed), writer_(std::this_thread::get_id()), writer_id_(gettid()) {
+  struct stat now;
+  if (stat(path_.c_str(), &now) == 0) length_ = static_cast<uint64_t>(now.st_size);
+  watching = this;
+  SetSyscallHook(OnSyscall);
+}
+
+Recorder::~Recorder() {
+  SetSyscallHook(nullptr);
+  watching = nullptr;
+}
+
+int Recorder::OnSyscall(const char* name) {
+  watching->NoteLength(name);
+  return 0;
+}
+
+// Before a system call: what the one before has done.
+void Recorder::NoteLength(const char* syscall) {
+  const std::thread::id thread = std::this_thread::get_id();
+  struct stat now;
+  bool changed = false, synced = false;
+  {
+    std::lock_guard guard(lock_);
+    // While it grows, nobody else changes it.
+    if (thread != (growing_ ? grower_ : writer_) || killed_ || stat(path_.c_str(), &now) != 0) return;
+    changed = static_cast<uint64_t>(now.st_size) != length_;
+    length_ = static_cast<uint64_t>(now.st_size);
+    synced_ = synced_ && !changed;
+    synced = !synced_ && strcmp(syscall, "fsync") == 0;
+    synced_ = synced_ || synced;
+  }
+  if (changed) Add({EventKind::kLength, Site::kSuperblock, 0, static_cast<uint64_t>(now.st_size), {}});
+  if (synced) Add({EventKind::kSync, Site::kSuperblock, 0, static_cast<uint64_t>(now.st_size), {}});
 }
 
 void Recorder::OnCopy(uint64_t offset, const void* content, size_t bytes, Site site) {
@@ -65,11 +110,19 @@ void Recorder::Mark(size_t acked, size_t issued) {
 void Recorder::Add(Event event) {
   std::unique_lock guard(lock_);
   if (std::this_thread::get_id() == writer_) {
-    event.owner = session_ * 2;
+    event.owner = session_ * kOwners;
     events_.push_back(std::move(event));
     return;
   }
-  event.owner = session_ * 2 + 1;
+  if (std::this_thread::get_id() == grower_) {
+    if (killed_) return;
+    event.owner = session_ * kOwners + 2;
+    growth_.events.push_back(std::move(event));
+    held_ = growth_.events.size() == hold_;
+    if (held_) wake_.wait(guard, [this] { return released_; });
+    return;
+  }
+  event.owner = session_ * kOwners + 1;
   bool last = event.kind == EventKind::kDrain && event.site == Site::kSlot;
   if (!current_.noted) current_.low = std::min(current_.low, events_.size());
   current_.events.push_back(std::move(event));
@@ -116,6 +169,40 @@ void Recorder::SetOpen(bool open) {
   open_ = open;
   granted_ = abandoned_ = false;
   wake_.notify_all();
+}
+
+void Recorder::BeginGrowth(size_t hold) {
+  std::lock_guard guard(lock_);
+  growth_.low = events_.size();
+  hold_ = hold;
+  growing_ = true;
+  held_ = released_ = killed_ = false;
+}
+
+void Recorder::NameGrower() {
+  std::lock_guard guard(lock_);
+  grower_ = std::this_thread::get_id();
+}
+
+bool Recorder::GrowthIsHeld() {
+  std::lock_guard guard(lock_);
+  return held_;
+}
+
+void Recorder::ReleaseGrowth(bool killed) {
+  std::lock_guard guard(lock_);
+  killed_ = killed;
+  released_ = true;
+  wake_.notify_all();
+}
+
+void Recorder::EndGrowth() {
+  std::lock_guard guard(lock_);
+  grower_ = {};
+  growing_ = killed_ = false;
+  growth_.high = events_.size();
+  checkpoints_.push_back(std::move(growth_));
+  growth_ = {};
 }
 
 std::vector<Event> Recorder::Take() {

@@ -1,10 +1,17 @@
 #include "workload.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <fstream>
 #include <thread>
 
 #include "media.h"
+#include "region/meta_writer.h"
+#include "store/image.h"
 #include "support/scan.h"
+#include "support/scratch.h"
+#include "support/verify_store.h"
 
 namespace sealog::test {
 
@@ -57,6 +64,14 @@ std::string LineOf(uint64_t time, const std::string& name) {
   line += static_cast<char>(TreeOf(name));
   const Bytes key = KeyOf(name);
   return line.append(reinterpret_cast<const char*>(key.data), key.size);
+}
+
+bool Overwrite(const std::string& path, const std::vector<uint8_t>& content) {
+  std::ofstream out(path, std::ios::binary | std::ios::in | std::ios::out);
+  if (!out) out.open(path, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
+  out.close();
+  return !out.fail();
 }
 
 bool IsSeen(const std::string& name) { return name[0] != kExpired; }
@@ -140,6 +155,8 @@ Driver::Driver(std::string path, const Shape& shape, History* history, Recorder*
       random_(seed),
       model_(history->start) {}
 
+Driver::~Driver() { EndGrowth(true); }
+
 std::string Driver::Open() {
   if (recorder_ != nullptr) {
     recorder_->NextSession();
@@ -187,6 +204,7 @@ void Driver::Between() {
 }
 
 std::string Driver::Close() {
+  if (std::string wrong = EndGrowth(false); !wrong.empty()) return wrong;
   if (random_() % 2 == 0) {
     LetFinish();
   } else if (recorder_ != nullptr && InFlight()) {
@@ -197,15 +215,31 @@ std::string Driver::Close() {
   if (recorder_ != nullptr) recorder_->SetOpen(false);
   if (status == Status::kOk) Acknowledge();
   closed_ = status == Status::kOk;
-  store_.reset();
-  snapshots_.clear();
+  Forget();
   return status == Status::kOk ? "" : "close failed: " + std::to_string(static_cast<int>(status));
 }
 
-void Driver::Kill() {
+// A growth is killed where it is held: what it does behind that is taken back from the file.
+std::string Driver::Kill() {
   LetFinish(random_() % 2 == 0);
+  const bool cut_off = growing_ != nullptr && random_() % 4 != 0;
+  std::string wrong = cut_off ? AwaitHeld() : "";
+  std::vector<uint8_t> file;
+  if (cut_off && wrong.empty()) file = ReadFile(path_);
+  if (wrong.empty()) wrong = EndGrowth(cut_off);
+  Forget();
+  if (cut_off && wrong.empty() &&
+      (truncate(path_.c_str(), static_cast<off_t>(file.size())) != 0 || !Overwrite(path_, file)))
+    wrong = "the file could not be set back";
+  return wrong;
+}
+
+// Of a session that has ended.
+void Driver::Forget() {
   store_.reset();
   snapshots_.clear();
+  incoming_.clear();
+  pinned_.reset();
 }
 
 size_t Driver::Issue(History::Delta delta) {
@@ -272,6 +306,10 @@ std::string Driver::Value() {
       size = 8;
       break;  // frames of one size: what is left over fits behind what is new
   }
+  return Filler(size);
+}
+
+std::string Driver::Filler(size_t size) {
   std::string value(size, '\0');
   for (size_t i = 0; i < size; i += 8) {
     uint64_t word = random_();
@@ -466,6 +504,30 @@ std::string Driver::SweepSlice(bool deferred) {
   return Finished(status, deferred, "sweep");
 }
 
+// Of up to 48 entries from a key on.
+std::vector<uint64_t> Driver::VersionsFrom(const std::string& first) {
+  static std::vector<uint8_t> got(1 << 16);
+  std::vector<uint64_t> versions;
+  for (auto it = model_.lower_bound(first); it != model_.end() && versions.size() < 48; ++it) {
+    if (!IsSeen(it->first) || it->first[0] == kInExpiry) continue;
+    versions.push_back(store_->Get(TreeOf(it->first), KeyOf(it->first), got.data(), got.size()).version);
+  }
+  return versions;
+}
+
+// What is moved keeps its version.
+std::string Driver::Clean() {
+  const std::string first = random_() % 2 == 0 ? std::string() : Name();
+  const std::vector<uint64_t> versions = VersionsFrom(first);
+  StoreStats before, after;
+  store_->Stats(&before);
+  if (store_->CleanSome(1 + random_() % 12) != Status::kOk) return "cleaning failed";
+  store_->Stats(&after);
+  history_->done.moved += static_cast<uint64_t>(after.cleaned_records - before.cleaned_records);
+  history_->done.cleaned += static_cast<uint64_t>(after.cleaned_segments - before.cleaned_segments);
+  return VersionsFrom(first) == versions ? "" : "cleaning has changed the version of an entry";
+}
+
 std::string Driver::LeaveRangeOpen() {
   if (snapshots_.size() >= 2 || (!snapshots_.empty() && random_() % 2 == 0)) {
     store_->ReleaseSnapshot(snapshots_.front());
@@ -485,6 +547,188 @@ std::string Driver::LeaveRangeOpen() {
   if (result.status != Status::kOk) return "range failed: " + std::to_string(static_cast<int>(result.status));
   if (result.snapshot != 0) snapshots_.push_back(result.snapshot);
   return {};
+}
+
+// A value that comes in pieces, over several operations: the next step of one.
+std::string Driver::Stream(bool deferred) {
+  if (incoming_.empty() || (incoming_.size() < 3 && random_() % 4 == 0)) {
+    Incoming value{0, Name(), {}, 0};
+    // Half of them with pieces that fill a segment.
+    value.value = Filler(1 + random_() % (random_() % 2 == 0 ? 500 : 24000));
+    if (random_() % 6 == 0) value.value = Expiring(std::move(value.value));
+    const Status status = store_->BeginValue(TreeOf(value.name), KeyOf(value.name), &value.id);
+    if (status != Status::kOk) return "a stream cannot begin: status " + std::to_string(static_cast<int>(status));
+    incoming_.push_back(std::move(value));
+  }
+  const size_t which = random_() % incoming_.size();
+  Incoming& value = incoming_[which];
+  const size_t left = value.value.size() - value.at;
+  // They are pending for long: others write, and die, around them.
+  if (left == 0 && random_() % 3 != 0) return Put(Name(), Value(), deferred);
+  if (left == 0 && random_() % 6 != 0) return FinishStream(which, deferred);
+  Status status = Status::kFull;
+  if (left != 0 && random_() % 16 != 0) {
+    const size_t most = random_() % 4 == 0 ? 200 : store_->piece_bytes_max();
+    const size_t bytes = std::min(left, 1 + random_() % most);
+    status = store_->AppendValue(value.id, {reinterpret_cast<const uint8_t*>(value.value.data()) + value.at, bytes});
+    value.at += bytes;
+    if (status != Status::kOk && status != Status::kFull)
+      return "a piece failed: status " + std::to_string(static_cast<int>(status));
+  }
+  if (status != Status::kOk) {
+    store_->AbortValue(value.id);
+    ++history_->done.aborted;
+    incoming_.erase(incoming_.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+  return {};
+}
+
+// One in three on a condition, which may not hold.
+std::string Driver::FinishStream(size_t which, bool deferred) {
+  static std::vector<uint8_t> got(1 << 16);
+  const Incoming value = std::move(incoming_[which]);
+  incoming_.erase(incoming_.begin() + static_cast<std::ptrdiff_t>(which));
+  ValueEnd end;
+  end.expires = TimeOf(value.value);
+  bool holds = true;
+  if (random_() % 3 == 0) {
+    end.conditional = true;
+    const GetResult get = store_->Get(TreeOf(value.name), KeyOf(value.name), got.data(), got.size());
+    end.version = get.status == Status::kOk ? get.version : 0;
+    holds = random_() % 2 == 0;
+    if (!holds) ++end.version;
+  }
+  uint64_t version = 0;
+  if (!holds) {
+    ++history_->done.conflicts;
+    const Status status = store_->FinishValue(value.id, end, deferred, &version);
+    return status == Status::kConflict
+               ? ""
+               : "a stream whose condition does not hold: status " + std::to_string(static_cast<int>(status));
+  }
+  Done& done = history_->done;
+  ++done.streams;
+  done.spaces += TreeOf(value.name) == kTreeSpaces;
+  Issue(Effect({{value.name, value.value}}));
+  return Finished(store_->FinishValue(value.id, end, deferred, &version), deferred, "the end of a stream");
+}
+
+// Begins a growth, which goes on beside the operations that follow; or ends the one under way.
+std::string Driver::Grow() {
+  if (growing_ != nullptr) return EndGrowth(false);
+  StoreStats stats;
+  store_->Stats(&stats);
+  const auto segments = static_cast<uint32_t>(stats.segments), more = static_cast<uint32_t>(1 + random_() % 6);
+  if (segments + more > shape_.segments_max) return {};
+  const uint64_t bytes = uint64_t{segments + more} * kSegmentBytesMin;
+  if (recorder_ == nullptr) {
+    const Failure failure = store_->Grow(bytes, nullptr);
+    return failure.ok() ? "" : "growth failed: " + failure.detail;
+  }
+  // Its events: length, sync, a flush, entries, a drain, and twice a superblock and its drain. The last ones matter
+  // most.
+  recorder_->BeginGrowth(random_() % 2 == 0 ? more + 5 + random_() % 3 : 1 + random_() % (more + 7));
+  growing_ = std::make_unique<Growing>();
+  growing_->thread = std::thread([this, bytes] {
+    recorder_->NameGrower();
+    growing_->failure = store_->Grow(bytes, nullptr);
+    growing_->ended = true;
+  });
+  return {};
+}
+
+// Without sleep: a checkpoint takes a writer that sleeps for one that waits for it.
+std::string Driver::AwaitHeld() {
+  while (!recorder_->GrowthIsHeld()) {
+    if (growing_->ended) return "a growth has ended before it was let: " + growing_->failure.detail;
+    std::this_thread::yield();
+  }
+  return {};
+}
+
+std::string Driver::EndGrowth(bool killed) {
+  if (growing_ == nullptr) return {};
+  std::string wrong = AwaitHeld();
+  recorder_->ReleaseGrowth(killed);
+  while (!growing_->ended) std::this_thread::yield();
+  growing_->thread.join();
+  recorder_->EndGrowth();
+  if (wrong.empty() && !growing_->failure.ok()) wrong = "growth failed: " + growing_->failure.detail;
+  growing_.reset();
+  ++(killed ? history_->done.cut_off : history_->done.grown);
+  return wrong;
+}
+
+std::string Driver::BeginBackup() {
+  if (pinned_) return {};
+  LetFinish();
+  if (recorder_ != nullptr) recorder_->SetOpen(true);
+  uint64_t id = 0;
+  Status status = store_->PinState(&id);
+  if (status == Status::kOk) status = store_->AwaitPinned(id);
+  if (recorder_ != nullptr) recorder_->SetOpen(false);
+  if (status != Status::kOk) return "a state cannot be pinned: status " + std::to_string(static_cast<int>(status));
+  Acknowledge();
+  pinned_ = Pinned{id, HashModel(model_), RootCount(model_), {}, 0};
+  return {};
+}
+
+// The next part of a backup's image; behind the last one, the backup is looked at.
+std::string Driver::Backup() {
+  if (!pinned_) return BeginBackup();
+  const bool all = random_() % 3 == 0;
+  const Status status = store_->WithPinned(pinned_->id, [&](const PinnedState& state) {
+    const sealog::Image image(&state);
+    std::vector<uint8_t>& bytes = pinned_->image;
+    bytes.resize(image.bytes());
+    const size_t left = bytes.size() - pinned_->at;
+    const size_t part = all ? left : std::min<size_t>(left, RoundUp(bytes.size() / 3, sealog::Image::kGrain));
+    image.Read(pinned_->at, bytes.data() + pinned_->at, part);
+    pinned_->at += part;
+  });
+  if (status != Status::kOk) return "a backup cannot be read: status " + std::to_string(static_cast<int>(status));
+  if (pinned_->at < pinned_->image.size()) return {};
+  store_->Unpin(pinned_->id);
+  std::string wrong = CheckBackup();
+  pinned_.reset();
+  ++history_->done.backups;
+  return wrong.empty() ? "" : "a backup: " + wrong;
+}
+
+// As src/backup.ts ends it: as long as its superblock says.
+std::string Driver::CheckBackup() {
+  const std::string path = path_ + ".backup";
+  uint64_t bytes = pinned_->image.size();
+  for (uint64_t offset : kSuperblockOffset) {
+    Superblock superblock;
+    memcpy(&superblock, pinned_->image.data() + offset, sizeof superblock);
+    Superblock whole = superblock;
+    Complete(&whole);
+    if (whole.crc == superblock.crc) bytes = std::max(bytes, superblock.region_bytes);
+  }
+  pinned_->image.resize(bytes);
+  Content found;
+  StoreStats stats;
+  std::string wrong;
+  {
+    if (!Overwrite(path, pinned_->image)) return "cannot be written";
+    RegionOptions options;
+    // Its writes are none of the trace's.
+    options.read_only = recorder_ != nullptr || random_() % 2 == 0;
+    OpenResult opened = OpenStore(path, options, shape_.flush, shape_.checkpoint_bytes, false, false);
+    if (opened.failure.ok()) {
+      if (!opened.clean) wrong = "it is not clean";
+      if (wrong.empty()) wrong = Scan(*opened.store, random_() % 2 == 0, 8, &found);
+      opened.store->Stats(&stats);
+      if (wrong.empty()) wrong = VerifyStore(opened.store.get());
+    } else {
+      wrong = "open refused: " + opened.failure.detail;
+    }
+  }
+  unlink(path.c_str());
+  if (wrong.empty() && (found.hash != pinned_->hash || static_cast<uint64_t>(stats.entries) != pinned_->count))
+    wrong = "it has other content than the state had that it was taken of";
+  return wrong;
 }
 
 std::string Driver::Step() {
@@ -517,15 +761,15 @@ std::string Driver::Step() {
       return CheckedBatch(deferred);
     case 6:
       return random_() % 2 == 0 ? EraseSlice(deferred) : SweepSlice(deferred);
-    case 7: {
-      StoreStats before, after;
-      store_->Stats(&before);
-      if (store_->CleanSome(1 + random_() % 12) != Status::kOk) return "cleaning failed";
-      store_->Stats(&after);
-      history_->done.moved += static_cast<uint64_t>(after.cleaned_records - before.cleaned_records);
-      history_->done.cleaned += static_cast<uint64_t>(after.cleaned_segments - before.cleaned_segments);
-      return {};
-    }
+    case 7:
+      return Clean();
+    case 8:
+    case 9:
+      return Stream(deferred);
+    case 10:
+      return random_() % 3 != 0 ? Grow() : Backup();
+    case 11:
+      return pinned_ ? Backup() : Put(Name(), Value(), deferred);
     default:
       return Put(Name(), Value(), deferred);
   }
@@ -534,10 +778,14 @@ std::string Driver::Step() {
 std::string Driver::RunSome(int operations) {
   std::string wrong;
   tiny_ = random_() % 2 == 0;
+  const bool backup = random_() % 8 == 0;
+  if (backup) wrong = BeginBackup();
+  if (wrong.empty() && random_() % 8 == 0) wrong = Grow();
   for (int i = 0; i < operations && wrong.empty(); ++i) {
     wrong = Step();
     Between();
   }
+  while (backup && wrong.empty() && pinned_) wrong = Backup();
   return wrong;
 }
 
@@ -565,13 +813,13 @@ std::string Driver::Run(int operations) {
       }
       recorder_->SetOpen(false);
     }
-    if (wrong.empty() && random_() % 25 == 0) {
+    if (wrong.empty() && random_() % (growing_ == nullptr ? 25 : 10) == 0) {
       // Sessions, some of which write nothing.
       do {
         if (random_() % 2 == 0) {
           wrong = Close();
         } else {
-          Kill();
+          wrong = Kill();
         }
         if (wrong.empty()) wrong = Open();
       } while (wrong.empty() && random_() % 3 == 0);

@@ -1,9 +1,12 @@
 // Operations against a store and a sorted map, and the history that an image is held against.
 #pragma once
 
+#include <atomic>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -34,6 +37,9 @@ struct Done {
   uint64_t sweeps = 0, swept = 0, outdated = 0;  // sweeps, entries removed, lines of entries that had changed
   uint64_t spaces = 0;                           // changes in kTreeSpaces
   uint64_t moved = 0, cleaned = 0;               // by a slice of cleaning: records, segments emptied
+  uint64_t streams = 0, aborted = 0;             // values that came in pieces, that did not come to their end
+  uint64_t grown = 0, cut_off = 0;               // growths that ended, that were killed
+  uint64_t backups = 0;                          // taken over several operations, opened and compared
 };
 
 // Commit i takes state i to state i + 1.
@@ -51,23 +57,33 @@ struct History {
   void Finish();
 };
 
+inline constexpr uint32_t kGrowthSegmentsMax = 24;
+
 struct Shape {
   uint32_t segments = 0;          // 0: the seed says
+  uint32_t segments_max = 0;      // that it may grow to
   uint64_t checkpoint_bytes = 0;  // the same
   FlushKind flush = FlushKind::kClwb;
   bool small = false;  // fewer keys, shorter values: more images in the same time
 };
+
+// Of the file, with all that it may grow by.
+inline uint64_t LargestBytes(const Shape& shape) { return uint64_t{shape.segments_max} * kSegmentBytesMin; }
 
 // Runs operations on one store, through sessions.
 class Driver {
  public:
   Driver(std::string path, const Shape& shape, History* history, Recorder* recorder, uint64_t seed);
 
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
   // Empty: fine. What is found must be what was committed.
   std::string Open();
   void Adopt(std::unique_ptr<Store> store) { store_ = std::move(store); }
   std::string Close();
-  void Kill();
+  std::string Kill();
 
   // The whole workload of a trace.
   std::string Run(int operations);
@@ -88,11 +104,22 @@ class Driver {
   std::string EraseSlice(bool deferred);
   std::string SweepSlice(bool deferred);
   Model Raw(uint32_t tree) const;
+  std::vector<uint64_t> VersionsFrom(const std::string& first);
+  std::string Clean();
   std::string LeaveRangeOpen();
+  std::string Stream(bool deferred);
+  std::string FinishStream(size_t which, bool deferred);
+  std::string Grow();
+  std::string AwaitHeld();
+  std::string EndGrowth(bool killed);
+  std::string Backup();
+  std::string BeginBackup();
+  std::string CheckBackup();
   std::string Key();
   std::string Name();
   std::string Expiring(std::string value);
   std::string Value();
+  std::string Filler(size_t size);
   std::string Finished(Status status, bool deferred, const char* what);
   size_t Issue(History::Delta delta);
   void Mark() {
@@ -105,6 +132,7 @@ class Driver {
   bool InFlight();
   void Between();
   void LetFinish(bool killed = false);
+  void Forget();
 
   std::string path_;
   Shape shape_;
@@ -116,6 +144,24 @@ class Driver {
   size_t acked_ = 0;
   double epoch_at_open_ = 0, checkpoints_at_open_ = 0;
   std::vector<uint64_t> snapshots_;
+  struct Incoming {  // a value, so much of which is in the log
+    uint64_t id;
+    std::string name, value;
+    size_t at;
+  };
+  std::vector<Incoming> incoming_;
+  struct Growing {
+    std::thread thread;
+    std::atomic<bool> ended{false};
+    Failure failure;
+  };
+  std::unique_ptr<Growing> growing_;
+  struct Pinned {  // what a backup is taken of, and so much of it as was read
+    uint64_t id, hash, count;
+    std::vector<uint8_t> image;
+    size_t at;
+  };
+  std::optional<Pinned> pinned_;
   uint32_t keys_ = 50;
   int removing_ = 0;  // in sixteenths
   bool large_ = false, tiny_ = false;

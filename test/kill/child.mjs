@@ -16,7 +16,7 @@ const { path, seed, from, operations, sessionOperations, full, creates, creation
 
 const refused = (error) => full && error.code === 'ERR_SEALOG_FULL'
 let pending = []
-let freezes, tailBytes, checkpointing
+let freezes, tailBytes, checkpointing, moved, cleaning
 let db = await openStore()
 for (let n = from; n < from + operations; n++) {
   await perform(n)
@@ -36,8 +36,8 @@ async function openStore() {
   const opened = creates && creationIsAsync ? await openAsync(path, options) : open(path, options)
   note('opened', opened.recovery.framesReplayed)
   freezes = opened.stats().checkpoints.count
-  tailBytes = 0
-  checkpointing = false
+  tailBytes = moved = 0
+  checkpointing = cleaning = false
   return opened
 }
 
@@ -87,9 +87,14 @@ function refusal(n) {
   }
 }
 
-/** A freeze cuts the log's tail; the checkpoint is counted once it is durable. */
+/** A freeze cuts the log's tail; the checkpoint is counted once it is durable. And whether the cleaner moved something meanwhile. */
 function noteCheckpoint() {
-  const { log, checkpoints } = db.stats()
+  const { log, checkpoints, cleaning: cleaner } = db.stats()
+  if (cleaner.movedRecords > moved !== cleaning) {
+    cleaning = !cleaning
+    note('cleaning', Number(cleaning))
+  }
+  moved = cleaner.movedRecords
   if (log.tailBytes < tailBytes) freezes++
   tailBytes = log.tailBytes
   freezes = Math.max(freezes, checkpoints.count)

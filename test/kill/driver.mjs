@@ -25,7 +25,7 @@ const durability = values.relaxed ? 'relaxed' : 'sync'
 /** The small one is full again and again; the large one has the default segments. */
 const shapes = [
   { name: 'small', full: true, options: { capacity: '1MiB', segmentBytes: '32KiB', checkpointBytes: '64KiB' } },
-  { name: 'medium', full: false, options: { capacity: '24MiB', segmentBytes: '64KiB', checkpointBytes: '128KiB' } },
+  { name: 'medium', full: false, options: { capacity: '12MiB', segmentBytes: '64KiB', checkpointBytes: '128KiB' } },
   { name: 'large', full: false, options: { capacity: '40MiB' } },
 ]
 const patienceMs = 1000
@@ -43,6 +43,7 @@ const totals = {
   killsInOpen: 0,
   killsInRecovery: 0,
   killsInCheckpoint: 0,
+  killsInCleaning: 0,
   killsInClose: 0,
   cleanEnds: 0,
   sessions: 0,
@@ -71,12 +72,13 @@ function chooseMoment({ young }) {
     start: { seen: () => true, laterMs: upToMs(30) },
     opening: { seen: (told) => told.began('opening'), laterMs: upToMs(8) },
     checkpoint: { seen: (told) => told.checkpointing, laterMs: upToMs(1) },
+    cleaning: { seen: (told) => told.cleaning, laterMs: upToMs(1) },
     closing: { seen: (told) => told.began('closing'), laterMs: upToMs(4), operations },
     operation: { seen: (told) => told.count > operations, laterMs: upToMs(1) },
     writing: { seen: (told) => told.began('opened'), laterMs: upToMs(200) },
   }
   const often =
-    'never start opening opening opening checkpoint checkpoint checkpoint closing closing operation operation operation operation writing writing'
+    'never start opening opening opening checkpoint checkpoint cleaning cleaning closing closing operation operation operation writing writing'
   return kinds[often.split(' ')[below(16)]]
 }
 
@@ -141,6 +143,7 @@ async function cycle(of, writer) {
 function countKill(of, told) {
   totals.kills++
   if (told.checkpointing) totals.killsInCheckpoint++
+  if (told.cleaning) totals.killsInCleaning++
   if (told.last === 'creating') totals.killsInCreation++
   if (told.last === 'closing') totals.killsInClose++
   // A session after the first one in a process follows a clean end.

@@ -42,6 +42,7 @@ struct Options {
 
 struct Totals {
   uint64_t cycles = 0, kills = 0, in_creation = 0, in_open = 0, in_recovery = 0, in_checkpoint = 0, in_close = 0;
+  uint64_t in_cleaning = 0, in_growth = 0, in_stream = 0;
   uint64_t checkpoints_cut_off = 0;  // proven by what they left in the file
   uint64_t clean_ends = 0, acknowledged = 0, in_flight_kept = 0, refused = 0, frames_replayed = 0, entries = 0;
   uint64_t lost = 0, wrong = 0;
@@ -63,7 +64,18 @@ struct Subject {
 
 // When the writer is killed.
 struct Moment {
-  enum class At { kStart, kCreation, kOpening, kWriting, kOperation, kCheckpoint, kClosing, kNever };
+  enum class At {
+    kStart,
+    kCreation,
+    kOpening,
+    kWriting,
+    kOperation,
+    kCheckpoint,
+    kCleaning,
+    kGrowth,
+    kClosing,
+    kNever
+  };
   At at;
   uint32_t operation = 0;
   microseconds later{0};
@@ -126,9 +138,12 @@ class Campaign {
         return {At::kStart, 0, UpTo(10'000)};
       case 3:
       case 4:
+        return {At::kOpening, 0, UpTo(1000)};
       case 5:
       case 6:
-        return {At::kOpening, 0, UpTo(1000)};
+        return {At::kCleaning, 0, UpTo(300)};
+      case 12:
+        return {At::kGrowth, 0, UpTo(300)};
       case 7:
       case 8:
         return {At::kCheckpoint, 0, UpTo(300)};
@@ -136,7 +151,6 @@ class Campaign {
       case 10:
         return {At::kClosing, operation, UpTo(2000)};
       case 11:
-      case 12:
       case 13:
         return {At::kOperation, operation, UpTo(50)};
       default:
@@ -160,6 +174,10 @@ class Campaign {
         return told_->issued > moment.operation;
       case At::kCheckpoint:
         return told_->checkpointing;
+      case At::kCleaning:
+        return told_->cleaning;
+      case At::kGrowth:
+        return told_->growing;
       case At::kClosing:
         return stage >= Stage::kClosing;
       case At::kNever:
@@ -186,7 +204,8 @@ class Campaign {
       const auto now = Clock::now();
       // A creation takes as long as it takes, unless it is what is to be killed.
       if (job.creates && !subject.is_young && told_->stage <= Stage::kCreating) patience_begins = now;
-      if (!job.closes && now - patience_begins > kPatience) break;
+      const bool rare = moment.at == Moment::At::kCleaning || moment.at == Moment::At::kGrowth;
+      if (!job.closes && now - patience_begins > (rare ? 5 * kPatience : kPatience)) break;
       *hung = now - begun > kUnanswered;
       usleep(5);
     }
@@ -235,6 +254,9 @@ class Campaign {
   void CountKill(bool needs_recovery) {
     ++totals_.kills;
     if (told_->checkpointing) ++totals_.in_checkpoint;
+    if (told_->cleaning) ++totals_.in_cleaning;
+    if (told_->growing) ++totals_.in_growth;
+    if (told_->streaming != 0) ++totals_.in_stream;
     switch (told_->stage) {
       case Stage::kCreating:
         ++totals_.in_creation;
@@ -368,12 +390,13 @@ class Campaign {
 void Print(const Totals& t) {
   printf("totals: {\"domain\":\"%s\",\"cycles\":%" PRIu64 ",\"kills\":%" PRIu64 ",\"killsInCreation\":%" PRIu64
          ",\"killsInOpen\":%" PRIu64 ",\"killsInRecovery\":%" PRIu64 ",\"killsInCheckpoint\":%" PRIu64
+         ",\"killsInCleaning\":%" PRIu64 ",\"killsInGrowth\":%" PRIu64 ",\"killsInStream\":%" PRIu64
          ",\"checkpointsCutOff\":%" PRIu64 ",\"killsInClose\":%" PRIu64 ",\"cleanEnds\":%" PRIu64
          ",\"acknowledged\":%" PRIu64 ",\"inFlightKept\":%" PRIu64 ",\"refusedAsFull\":%" PRIu64
          ",\"framesReplayed\":%" PRIu64 ",\"entriesRead\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"wrong\":%" PRIu64 "}\n",
          DomainName(t.domain), t.cycles, t.kills, t.in_creation, t.in_open, t.in_recovery, t.in_checkpoint,
-         t.checkpoints_cut_off, t.in_close, t.clean_ends, t.acknowledged, t.in_flight_kept, t.refused,
-         t.frames_replayed, t.entries, t.lost, t.wrong);
+         t.in_cleaning, t.in_growth, t.in_stream, t.checkpoints_cut_off, t.in_close, t.clean_ends, t.acknowledged,
+         t.in_flight_kept, t.refused, t.frames_replayed, t.entries, t.lost, t.wrong);
 }
 
 Options ParseOptions(int argc, char** argv) {

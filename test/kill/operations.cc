@@ -62,13 +62,17 @@ Operation OperationOf(uint64_t seed, const Shape& shape, uint64_t n) {
     operation.kind = Kind::kCommit;
   } else if (what == 1 && r.Below(4) == 0) {
     operation.kind = Kind::kCheckpoint;
+  } else if (what == 2) {
+    operation.kind = Kind::kClean;
+  } else if (what == 3 && r.Below(2) == 0) {
+    operation.kind = Kind::kGrow;
   } else if (what < 6 || (phase == kBatches && what < 48)) {
     operation.kind = Kind::kBatch;
     const uint64_t count = 1 + r.Below(r.Below(4) == 0 ? 40 : 6);
     for (uint64_t i = 0; i < count; ++i) operation.edits.push_back({any_key(), r.Below(6) == 0});
   } else {
     const bool removes = phase == kMixed ? what < 28 : what < 10;
-    operation.kind = removes ? Kind::kRemove : Kind::kPut;
+    operation.kind = removes ? Kind::kRemove : r.Below(6) == 0 ? Kind::kStream : Kind::kPut;
     operation.edits.push_back({any_key(), removes});
   }
   return operation;

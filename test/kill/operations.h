@@ -32,12 +32,13 @@ struct Shape {
   uint32_t segment_bytes;
   uint64_t checkpoint_bytes;
   uint32_t keys;
+  uint64_t bytes_max;  // that it grows to
 };
 // The small one is full again and again; the last one has the product's segments.
 inline constexpr Shape kShapes[] = {
-    {"small", 3 << 19, 16 << 10, 32 << 10, 300},
-    {"medium", 12 << 20, 64 << 10, 128 << 10, 1500},
-    {"large", 24 << 20, 2 << 20, 512 << 10, 2000},
+    {"small", 3 << 19, 16 << 10, 32 << 10, 300, 2 << 20},
+    {"medium", 4 << 20, 64 << 10, 128 << 10, 1500, 8 << 20},
+    {"large", 24 << 20, 2 << 20, 512 << 10, 2000, 32 << 20},
 };
 inline constexpr uint32_t kShapeCount = 3;
 
@@ -52,12 +53,12 @@ struct Edit {
   bool removes;
 };
 
-enum class Kind : uint8_t { kPut, kRemove, kBatch, kCommit, kCheckpoint };
+enum class Kind : uint8_t { kPut, kStream, kRemove, kBatch, kCommit, kCheckpoint, kClean, kGrow };
 
 struct Operation {
   Kind kind;
   bool deferred;
-  std::vector<Edit> edits;  // one, or those of a batch
+  std::vector<Edit> edits;  // one, or those of a batch; none of what changes nothing
 };
 
 std::string KeyOf(uint32_t number);

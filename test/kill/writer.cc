@@ -3,9 +3,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <map>
+#include <thread>
 #include <utility>
 
 #include "support/recovery_twin.h"
@@ -18,7 +21,7 @@ class Writer {
   Writer(const Job& job, Model model, Acknowledgements* told)
       : job_(job), model_(std::move(model)), told_(told), random_(Mix(job.seed ^ 3, job.first)) {}
 
-  void Run() {
+  [[noreturn]] void Run() {
     if (job_.creates) Create();
     Open();
     told_->stage = Stage::kWriting;
@@ -30,10 +33,12 @@ class Writer {
     if (!job_.closes) {
       for (;;) pause();
     }
+    if (grower_.joinable()) grower_.join();
     told_->stage = Stage::kClosing;
     Require(store_->Close(), "close");
     store_.reset();
     told_->stage = Stage::kClosed;
+    _exit(0);
   }
 
  private:
@@ -83,7 +88,8 @@ class Writer {
       values.push_back(operation.edits[e].removes ? "" : ValueOf(job_.seed, {n, e}));
     }
     told_->issued = i + 1;
-    const Status status = Perform(operation, values);
+    if (operation.kind == Kind::kClean) told_->cleaning = true;
+    const Status status = Perform(operation, n, values);
     if (status == Status::kFull) {
       told_->outcomes[i] = Outcome::kRefused;
       return;
@@ -92,11 +98,86 @@ class Writer {
     if (status == Status::kOk) told_->outcomes[i] = durable ? Outcome::kDurable : Outcome::kDeferred;
     Require(status, "a write");
     Apply(operation, n, &model_);
+    LookAhead(n);
   }
 
-  Status Perform(const Operation& operation, const std::vector<std::string>& values) {
+  // Streams begin some operations before the one that they are, and other commits lie between their pieces.
+  void LookAhead(uint64_t n) {
+    const Operation ahead = OperationOf(job_.seed, *job_.shape, n + kAhead);
+    if (ahead.kind == Kind::kStream) Begin(ahead, n + kAhead);
+    for (auto& [of, incoming] : incoming_) Append(&incoming, 1 + incoming.value.size() / kAhead);
+    told_->streaming = static_cast<uint32_t>(incoming_.size());
+  }
+
+  struct Incoming {
+    uint64_t id = 0;
+    std::string value;
+    size_t at = 0;
+    Status status = Status::kOk;
+  };
+
+  Incoming* Begin(const Operation& operation, uint64_t n) {
+    Incoming& incoming = incoming_[n];
+    incoming.value = ValueOf(job_.seed, {n, 0});
+    Require(store_->BeginValue(kTreeUser, BytesOf(operation.edits[0].key), &incoming.id), "the beginning of a stream");
+    return &incoming;
+  }
+
+  void Append(Incoming* incoming, size_t bytes) {
+    const size_t end = std::min(incoming->value.size(), incoming->at + bytes);
+    while (incoming->at < end && incoming->status == Status::kOk) {
+      const size_t piece = std::min<size_t>(end - incoming->at, store_->piece_bytes_max());
+      incoming->status = store_->AppendValue(
+          incoming->id, {reinterpret_cast<const uint8_t*>(incoming->value.data()) + incoming->at, piece});
+      incoming->at += piece;
+    }
+    if (incoming->status != Status::kFull) Require(incoming->status, "a piece");
+  }
+
+  Status Stream(const Operation& operation, uint64_t n) {
+    const auto it = incoming_.find(n);
+    Incoming* incoming = it == incoming_.end() ? Begin(operation, n) : &it->second;
+    Append(incoming, incoming->value.size());
+    uint64_t version = 0;
+    Status status = incoming->status;
+    if (status != Status::kOk || incoming->value.empty()) {
+      store_->AbortValue(incoming->id);
+      // A stream has at least a byte.
+      if (status == Status::kOk)
+        status = store_->Put(kTreeUser, BytesOf(operation.edits[0].key), {}, operation.deferred, &version);
+    } else {
+      status = store_->FinishValue(incoming->id, {}, operation.deferred, &version);
+    }
+    incoming_.erase(n);
+    return status;
+  }
+
+  // Beside the operations that follow.
+  void Grow() {
+    if (told_->growing) return;
+    if (grower_.joinable()) grower_.join();
+    GrowthReport now;
+    store_->Growth(&now);
+    const uint64_t bytes = now.bytes + (1 + random_.Below(4)) * job_.shape->segment_bytes;
+    if (bytes > job_.shape->bytes_max) return;
+    told_->growing = true;
+    grower_ = std::thread([this, bytes] {
+      const Failure failure = store_->Grow(bytes, nullptr);
+      if (!failure.ok()) Complain("growth failed: " + failure.detail);
+      told_->growing = false;
+    });
+  }
+
+  Status Perform(const Operation& operation, uint64_t n, const std::vector<std::string>& values) {
     uint64_t version = 0;
     switch (operation.kind) {
+      case Kind::kStream:
+        return Stream(operation, n);
+      case Kind::kClean:
+        return store_->CleanSome(static_cast<uint32_t>(1 + random_.Below(64)));
+      case Kind::kGrow:
+        Grow();
+        return Status::kOk;
       case Kind::kPut:
         return store_->Put(kTreeUser, BytesOf(operation.edits[0].key), BytesOf(values[0]), operation.deferred,
                            &version);
@@ -131,6 +212,8 @@ class Writer {
     StoreStats stats;
     store_->Stats(&stats);
     told_->checkpointing = stats.epoch - epoch_ > stats.checkpoints - checkpoints_;
+    told_->cleaning = stats.cleaned_records != cleaned_;
+    cleaned_ = stats.cleaned_records;
   }
 
   // Now and then a short range, whose snapshot may stay open for a while.
@@ -182,7 +265,10 @@ class Writer {
   Acknowledgements* told_;
   Random random_;
   std::unique_ptr<Store> store_;
-  double epoch_ = 0, checkpoints_ = 0;
+  static constexpr uint64_t kAhead = 4;
+  std::map<uint64_t, Incoming> incoming_;  // by operation
+  std::thread grower_;
+  double epoch_ = 0, checkpoints_ = 0, cleaned_ = 0;
   std::vector<uint64_t> snapshots_;
   std::vector<uint8_t> block_ = std::vector<uint8_t>(1 << 20);
 };
@@ -192,6 +278,9 @@ class Writer {
 void Acknowledgements::Clear() {
   stage = Stage::kStarting;
   checkpointing = false;
+  cleaning = false;
+  growing = false;
+  streaming = 0;
   issued = 0;
   for (auto& outcome : outcomes) outcome = Outcome::kUnknown;
   complaint[0] = '\0';
@@ -211,7 +300,6 @@ void Apply(const Operation& operation, uint64_t n, Model* model) {
 void Write(const Job& job, Model model, Acknowledgements* acknowledgements) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   Writer(job, std::move(model), acknowledgements).Run();
-  _exit(0);
 }
 
 }  // namespace sealog::test

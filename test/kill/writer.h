@@ -22,6 +22,9 @@ struct Acknowledgements {
 
   std::atomic<Stage> stage;
   std::atomic<bool> checkpointing;  // as seen after the last operation
+  std::atomic<bool> cleaning;       // the last operation cleans, or something was moved while it ran
+  std::atomic<bool> growing;
+  std::atomic<uint32_t> streaming;  // values of which some is in the log
   std::atomic<uint32_t> issued;     // operations begun
   std::atomic<Outcome> outcomes[kOperationsMax];
   char complaint[1024];  // of the writer, which then ends with kComplains

@@ -11,6 +11,7 @@ let writers = 0
 /** The journal, as far as it was read. */
 class Told {
   checkpointing = false
+  cleaning = false
   issued = 0
   /** The greatest number of an operation that is durable, and so are all before it. */
   acknowledged = 0
@@ -63,13 +64,14 @@ class Told {
     } else if (what === 'a') this.acknowledged = Math.max(this.acknowledged, n)
     else if (what === 'f') this.refused.add(n)
     else if (what === 'checkpointing') this.checkpointing = n === 1
+    else if (what === 'cleaning') this.cleaning = n === 1
     else {
       this.last = what
       this.#began.add(what)
       if (what === 'creating' || what === 'opening') this.sessions++
       // A close makes everything durable, and ends the checkpoints.
       if (what === 'closed') this.acknowledged = this.issued
-      if (what === 'closed' || what === 'opened') this.checkpointing = false
+      if (what === 'closed' || what === 'opened') this.checkpointing = this.cleaning = false
     }
   }
 }

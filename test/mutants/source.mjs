@@ -48,6 +48,18 @@ export const sourceMutants = [
     to: '',
   },
   {
+    name: 'the superblock found at open stays in the caches while the other is written',
+    file: 'store/grow.cc',
+    from: '        persister.Flush(region_->base() + kSuperblockOffset[current], sizeof superblock, Site::kSuperblock);\n',
+    to: '',
+  },
+  {
+    name: 'superblock A stays in the caches while B is written',
+    file: 'store/grow.cc',
+    from: '        persister.Flush(region_->base() + kSuperblockOffset[0], sizeof superblock, Site::kSuperblock);\n',
+    to: '',
+  },
+  {
     name: 'a torn slot stays where the next one goes',
     file: 'store/store.cc',
     from: '        WipeTornSlot();\n',
@@ -151,5 +163,106 @@ export const sourceMutants = [
     file: 'store/commit.cc',
     from: 'this one promises that it is.\n    return deferred ? Status::kOk : DrainLog();',
     to: 'this one promises that it is.\n    return Status::kOk;',
+  },
+  {
+    name: 'segments that are new do not count in the table',
+    file: 'store/grow.cc',
+    from: 'half_crc_.push_back(crc);\n      table_check_ ^= TableTerm(crc);',
+    to: 'half_crc_.push_back(0 * crc);',
+  },
+  {
+    name: 'both superblocks at once',
+    file: 'store/grow.cc',
+    from: 'if (Status status = persister->Drain(Site::kSuperblock); status != Status::kOk) return status;',
+    to: 'if (which != 0) continue;\n    if (Status status = persister->Drain(Site::kSuperblock); status != Status::kOk) return status;',
+  },
+  {
+    name: 'what growth has left behind the end is not settled',
+    file: 'store/grow.cc',
+    from: 'if (Failure failure = region_->Trim(space_->bytes()); !failure.ok()) return failure;',
+    to: 'return {};',
+  },
+  {
+    name: 'replay applies a move without a look at the version',
+    file: 'store/store.cc',
+    from: '(!place.found || place.record.lsn != record.lsn)) return Status::kOk;',
+    to: '!place.found) return Status::kOk;',
+  },
+  {
+    name: 'replay applies a move to an entry that is gone',
+    file: 'store/store.cc',
+    from: '(!place.found || place.record.lsn != record.lsn)) return Status::kOk;',
+    to: 'place.found && place.record.lsn != record.lsn) return Status::kOk;',
+  },
+  {
+    name: 'a moved entry gets a version of its own',
+    file: 'store/cleaning.cc',
+    from: 'entry.value, entry.expires, entry.lsn};',
+    to: 'entry.value, entry.expires};',
+  },
+  {
+    name: 'a moved entry forgets its time',
+    file: 'store/cleaning.cc',
+    from: '(entry.flags & (kRecordExtents | kRecordExpires)) | kRecordMoved',
+    to: '(entry.flags & kRecordExtents) | kRecordMoved',
+  },
+  {
+    name: 'what is dead is moved as well',
+    file: 'store/cleaning.cc',
+    from: '} else if (RecordRefOffset(found.ref) != offset) {',
+    to: `} else if (RecordRefOffset(found.ref) != offset) {
+    if (!VerifyRecord(*space_, offset, record)) return Status::kCorrupt;
+    const auto old = static_cast<uint8_t>((record.flags & (kRecordExtents | kRecordExpires)) | kRecordMoved);
+    *change = {kRecordPut, old, record.tree, record.key, record.value, record.expires, entry.lsn};
+    if (old == kRecordMoved) return Status::kOk;`,
+  },
+  {
+    name: 'a moved piece keeps its old checksum in the list',
+    file: 'store/cleaning.cc',
+    from: '    extent.crc = space_->At<const RecordHeader>(to)->crc;\n',
+    to: '',
+  },
+  {
+    name: 'a victim is free before its moves are durable',
+    file: 'store/cleaning.cc',
+    from: '  RetireEmptied();\n  if (status == Status::kFull) return Slice::kNoRoom;',
+    to: `  for (uint32_t i : emptied_) {
+    const Segment& s = space_->segment(i);
+    if (s.type != SegmentType::kLog || s.live != 0 || s.pending != 0 || log_->Uses(i)) continue;
+    space_->Retire(i);
+    space_->Release(i);
+  }
+  emptied_.clear();
+  if (status == Status::kFull) return Slice::kNoRoom;`,
+  },
+  {
+    name: 'no LINK leads to the cold head',
+    file: 'log/log_writer.cc',
+    from: 'WriteLink(&hot, kLinkCold, Site::kLink, next_lsn_ + 1, first, kLogFirstFrame);',
+    to: 'At(Head::kCold).position = {first.segment, kLogFirstFrame, first.log_sequence, first.seed, 0};',
+  },
+  {
+    name: 'the cleaner takes segments with pending pieces',
+    file: 'store/cleaner.cc',
+    from: ' || s.pending != 0',
+    to: '',
+  },
+  {
+    name: 'the cleaner takes the segments that the log is in',
+    file: 'store/cleaner.cc',
+    from: ' || log_->Uses(i)',
+    to: '',
+  },
+  {
+    name: 'segments with pending pieces are retired',
+    file: 'store/store.cc',
+    from: 's.live != 0 || s.pending != 0 || log_->Uses(segment)',
+    to: 's.live != 0 || log_->Uses(segment)',
+  },
+  {
+    name: 'a checkpoint forgets that pieces are pending',
+    file: 'store/checkpointer.cc',
+    from: 's.pending != 0 ? kHalfPending : 0',
+    to: '0',
   },
 ]

@@ -32,8 +32,8 @@ function digestOf(entries) {
   return digest
 }
 
-/** A crash tears the slot that is being written, and nothing else of META. */
-const isTornSlot = (finding) => /^checkpoint slot [01] is damaged/.test(finding)
+/** A crash tears the slot or the superblock that is being written, cuts off growth, and does nothing else to META. */
+const isOfCrash = (finding) => /^(checkpoint slot|superblock) [01AB] is damaged|^growth /.test(finding)
 
 function answer(path, checkpointBytes) {
   const db = open(path, { createIfMissing: false, checkpointBytes })
@@ -49,7 +49,7 @@ function answer(path, checkpointBytes) {
       bytes: recovery.bytesReplayed,
       torn: recovery.tornAt ?? -1,
       pending: recovery.discardedRecords,
-      findings: recovery.findings.filter((finding) => !isTornSlot(finding)).length,
+      findings: recovery.findings.filter((finding) => !isOfCrash(finding)).length,
       count: db.count(),
       forward: digestOf(db.range()),
       backward: digestOf(db.range({ reverse: true })),
