@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Key } from './codec/keys.ts'
 import { Meta } from './engine/buffers.ts'
+import { getMany } from './get-many.ts'
 import { getStream } from './get-stream.ts'
 import type { Keyspace } from './keyspace.ts'
 import {
@@ -91,7 +92,8 @@ export abstract class ReadView<V = unknown, K = Key> {
   /** The values of several keys, in their order. */
   getMany(keys: Iterable<K>): (V | undefined)[] {
     this.#keyspace.session.assertOpen()
-    return Array.from(keys, (key) => this.get(key))
+    // First all keys: what they come from may use the store.
+    return getMany(this.#keyspace, Array.from(keys), this.#state.id, (key) => this.get(key as K))
   }
 
   /** Whether there is an entry. */
