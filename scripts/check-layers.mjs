@@ -32,6 +32,7 @@ const typescriptRows = [
     'value-source',
     'state-ref',
     'snapshot-ref',
+    'get-many',
     'get-stream',
     'view',
     'pin',

@@ -1,4 +1,9 @@
+import { performance } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers'
 import type { NativeSession } from './native-session.ts'
+
+/** A turn of the event loop in which commits follow each other ends after this. */
+const turnMs = 1
 
 interface Group {
   readonly promise: Promise<void>
@@ -20,11 +25,16 @@ function newGroup(): Group {
  * Group commit: all that is written with a promise in one turn of the event loop becomes durable together, and shares one promise.
  * Where a fence is enough that happens at the end of the turn; where the device must be waited for, on another thread, and what is
  * written meanwhile makes the next group (DeWitt et al., SIGMOD 1984).
+ *
+ * Callers that write again as soon as they are answered are answered within the same turn, for a millisecond: then timers and sockets
+ * have theirs.
  */
 export class GroupCommit {
   readonly #session: NativeSession
   #gathering: Group | undefined
   #inFlight: Group | undefined
+  /** When a commit has last begun a turn, by the clock of performance. */
+  #turnAt = -Infinity
 
   constructor(session: NativeSession) {
     this.#session = session
@@ -34,7 +44,7 @@ export class GroupCommit {
   join(): Promise<void> {
     if (this.#gathering === undefined) {
       this.#gathering = newGroup()
-      if (this.#inFlight === undefined) queueMicrotask(this.#commit)
+      if (this.#inFlight === undefined) this.#commitSoon()
     }
     return this.#gathering.promise
   }
@@ -44,6 +54,16 @@ export class GroupCommit {
     const group = this.#gathering
     this.#gathering = undefined
     if (group) this.#end(group, error)
+  }
+
+  #commitSoon(): void {
+    if (performance.now() - this.#turnAt < turnMs) queueMicrotask(this.#commit)
+    else setImmediate(this.#nextTurn)
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#turnAt = performance.now()
+    this.#commit()
   }
 
   readonly #commit = (): void => {
@@ -60,7 +80,7 @@ export class GroupCommit {
     const group = this.#inFlight
     this.#inFlight = undefined
     if (group) this.#end(group, answer >= 0 ? undefined : this.#session.failure(answer))
-    if (this.#gathering !== undefined) queueMicrotask(this.#commit)
+    if (this.#gathering !== undefined) this.#commitSoon()
   }
 
   #end(group: Group, error: unknown): void {

@@ -102,8 +102,9 @@ export class Keyspace<V = unknown> {
 
   /** As encodeWhole for native's batches, at `at` of `target`. @returns where it ends */
   putWhole(key: unknown, target: Buffer, at: number): number {
-    target.set(this.head, at)
-    const keyAt = at + this.head.length
+    const { head } = this
+    if (head.length !== 0) target.set(head, at)
+    const keyAt = at + head.length
     const end = keyAt + this.keys.encodeKey(key, target, keyAt)
     if (end - at > kKeyBytesMax) throw this.session.failure(-Status.KeyTooLarge)
     return end

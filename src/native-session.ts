@@ -91,13 +91,38 @@ export class NativeSession {
     const length = end - start
     if (length > pooledBytesMax) return Buffer.from(viewOf(buffer, start, length))
     const kept = viewOf(buffer, start, length)
+    this.#keepUpTo(end)
+    return kept
+  }
+
+  /**
+   * As keepRead, for values that native has put one behind the other into the read buffer, each padded to 8 bytes.
+   * @param lengths of the first `count` ones, which go behind what is in `kept`; -1: there is none
+   */
+  keepAll(lengths: Int32Array, count: number, kept: (Buffer | undefined)[]): void {
+    const buffer = this.#read
+    let at = this.#at
+    for (let i = 0; i < count; i++) {
+      const length = lengths[i] ?? -1
+      if (length < 0) {
+        kept.push(undefined)
+        continue
+      }
+      const value = viewOf(buffer, at, length)
+      kept.push(length > pooledBytesMax ? Buffer.from(value) : value)
+      at += (length + 7) & ~7
+    }
+    this.#keepUpTo(at)
+  }
+
+  /** What is before `end` belongs to others now. */
+  #keepUpTo(end: number): void {
     this.#at = (end + 7) & ~7
     if (this.#at > readBufferBytes - pooledBytesMax) {
       this.#read = Buffer.allocUnsafeSlow(readBufferBytes)
       this.#at = 0
       check(this.engine, this.engine.setBuffers(this.handle, this.write, this.#read, this.meta), { path: this.path })
     }
-    return kept
   }
 }
 

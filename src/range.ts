@@ -151,6 +151,8 @@ export function countBetween(keyspace: Keyspace, { low, high, flags }: Bounds, s
 const blockBytes = 64 * 1024
 const blockEntriesMax = 512
 const entryHeadBytes = 16
+/** As Buffer.poolSize: what a kept value of a few bytes may hold on to. */
+const slabBytes = 8192
 /** Blocks of finished iterators, for the next ones. */
 const spareBlocks: Buffer[] = []
 
@@ -184,6 +186,8 @@ export interface RangeRequest {
   readonly limit: number
   readonly offset: number
   readonly noValues: boolean
+  /** What the entries are taken from may be kept. */
+  readonly kept?: boolean
   /** 0: the newest state, kept for as long as the iterator runs. */
   readonly snapshot: number
   readonly signal?: AbortSignal | undefined
@@ -207,12 +211,18 @@ export class RangeIterator<T> extends Rows<T> {
   readonly #held: Held
   readonly #take: TakeEntry<T>
   readonly #noValues: boolean
+  readonly #kept: boolean
   #bounds: Bounds
   #left: number
   #block: Buffer | undefined
   #view: DataView | undefined
   #at = 0
   #entries = 0
+  /** Bytes of the block that are in use; and a copy of some of them, from where to where. */
+  #used = 0
+  #slab: Buffer | undefined
+  #slabAt = 0
+  #slabEnd = 0
   #done = false
   #skip: number
   #space: number
@@ -230,6 +240,7 @@ export class RangeIterator<T> extends Rows<T> {
     this.#left = request.limit
     this.#skip = request.offset
     this.#noValues = request.noValues
+    this.#kept = request.kept === true
     this.#signal = request.signal
     this.#take = take
     if (snapshot === 0) forgotten.register(this, this.#held, this.#held)
@@ -267,14 +278,32 @@ export class RangeIterator<T> extends Rows<T> {
     this.#at = (valueStart + inBlock + 7) & ~7
     this.#entries--
     this.#left--
-    if (!outside) return this.#take(block, keyStart, valueStart, valueStart, valueStart + inBlock, version)
+    if (!outside) {
+      if (!this.#kept) return this.#take(block, keyStart, valueStart, valueStart, valueStart + inBlock, version)
+      const slab = this.#slabOf(block, at, valueStart + inBlock)
+      const valueAt = valueStart - this.#slabAt
+      return this.#take(slab, keyStart - this.#slabAt, valueAt, valueAt, valueAt + inBlock, version)
+    }
     const value = this.#takeLarge(block, keyStart, valueStart, valueBytes, version)
     if (this.#done) release(this.#held)
     return value
   }
 
+  /** A copy of the block that has `[at, end)`, which is an entry, and those behind it: one for many, and small enough to be kept. */
+  #slabOf(block: Buffer, at: number, end: number): Buffer {
+    let slab = this.#slab
+    if (slab === undefined || end > this.#slabEnd) {
+      this.#slabAt = at
+      this.#slabEnd = Math.max(end, Math.min(at + slabBytes, this.#used))
+      slab = this.#slab = Buffer.allocUnsafeSlow(this.#slabEnd - at)
+      block.copy(slab, 0, at, this.#slabEnd)
+    }
+    return slab
+  }
+
   return(): { done: true; value: undefined } {
     this.#done = true
+    this.#slab = undefined
     this.#left = 0
     this.#entries = 0
     if (this.#block && spareBlocks.length < 8) spareBlocks.push(this.#block)
@@ -328,6 +357,8 @@ export class RangeIterator<T> extends Rows<T> {
     this.#done = meta[Meta.RangeDone] === 1
     this.#entries = answer
     this.#at = 0
+    this.#used = meta[Meta.RangeBytes] ?? 0
+    this.#slab = undefined
     const snapshot = meta[Meta.RangeSnapshot] ?? 0
     if (!this.#done) {
       this.#held.snapshot = snapshot

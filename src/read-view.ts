@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Key } from './codec/keys.ts'
-import { Meta } from './engine/buffers.ts'
+import { Meta, viewOf } from './engine/buffers.ts'
+import { getMany } from './get-many.ts'
 import { getStream } from './get-stream.ts'
 import type { Keyspace } from './keyspace.ts'
 import {
@@ -91,7 +92,8 @@ export abstract class ReadView<V = unknown, K = Key> {
   /** The values of several keys, in their order. */
   getMany(keys: Iterable<K>): (V | undefined)[] {
     this.#keyspace.session.assertOpen()
-    return Array.from(keys, (key) => this.get(key))
+    // First all keys: what they come from may use the store.
+    return getMany(this.#keyspace, Array.from(keys), this.#state.id, (key) => this.get(key as K))
   }
 
   /** Whether there is an entry. */
@@ -107,6 +109,12 @@ export abstract class ReadView<V = unknown, K = Key> {
   /** Entries in key order, from a consistent snapshot: {@link RangeIterator}. */
   range(options: RangeOptions<K> = {}): RangeIterator<Entry<V, K>> {
     const { keys, values, head } = this.#keyspace
+    if (values.name === 'binary') {
+      return this.#iterate(options, false, (block, keyStart, keyEnd, valueStart, valueEnd) => ({
+        key: keys.decodeKey(block, keyStart + head.length, keyEnd) as K,
+        value: viewOf(block, valueStart, valueEnd - valueStart) as V,
+      }))
+    }
     return this.#iterate(options, false, (block, keyStart, keyEnd, valueStart, valueEnd) => ({
       key: keys.decodeKey(block, keyStart + head.length, keyEnd) as K,
       value: values.decode(block, valueStart, valueEnd),
@@ -121,6 +129,10 @@ export abstract class ReadView<V = unknown, K = Key> {
 
   /** Values in the order of their keys, from a consistent snapshot. */
   values(options: RangeOptions<K> = {}): RangeIterator<V> {
+    if (this.#keyspace.values.name === 'binary') {
+      const view: TakeEntry<V> = (block, _keyStart, _keyEnd, start, end) => viewOf(block, start, end - start) as V
+      return this.#iterate(options, false, view)
+    }
     return this.#iterate(options, false, (block, _keyStart, _keyEnd, start, end) => this.#decode(block, start, end))
   }
 
@@ -146,6 +158,10 @@ export abstract class ReadView<V = unknown, K = Key> {
     const offset = checkOffset(options.offset)
     const bounds = encodeBounds(keyspace, options)
     const snapshot = this.#state.id
-    return new RangeIterator({ keyspace, bounds, limit, offset, noValues, snapshot, signal: options.signal }, take)
+    const kept = !noValues && keyspace.values.name === 'binary'
+    return new RangeIterator(
+      { keyspace, bounds, limit, offset, noValues, kept, snapshot, signal: options.signal },
+      take,
+    )
   }
 }

@@ -90,6 +90,52 @@ napi_value GetInto(napi_env env, napi_callback_info info) {
   return call.Length(result);
 }
 
+// Keys one behind the other: {u16 bytes}, key.
+bool ParseKeys(Bytes packed, uint32_t count, Bytes* keys) {
+  const uint8_t* at = packed.data;
+  size_t left = packed.size;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint16_t bytes = 0;
+    if (left < sizeof bytes) return false;
+    memcpy(&bytes, at, sizeof bytes);
+    if (bytes == 0 || bytes > kKeyBytesMax || left - sizeof bytes < bytes) return false;
+    keys[i] = {at + sizeof bytes, bytes};
+    at += sizeof bytes + bytes;
+    left -= sizeof bytes + bytes;
+  }
+  return true;
+}
+
+napi_value GetMany(napi_env env, napi_callback_info info) {
+  constexpr uint32_t kKeysMax = 256;
+  HotCall call(env, info);
+  if (!call.ok()) return call.Closed();
+  Bytes packed, out, answers;
+  Space space;
+  int64_t count = 0, offset = 0, snapshot = 0;
+  Bytes keys[kKeysMax];
+  double* meta = call.entry().meta;
+  if (!call.Buffer(1, &packed) || !call.Integer(2, kKeysMax, &count) || !call.Buffer(3, &out) ||
+      !call.Integer(4, static_cast<int64_t>(out.size), &offset) || !call.Buffer(5, &answers) ||
+      static_cast<size_t>(count) * sizeof(int32_t) > answers.size ||
+      reinterpret_cast<uintptr_t>(answers.data) % alignof(int32_t) != 0 || !call.SpaceAt(6, &space) ||
+      !call.Integer(7, INT64_MAX, &snapshot) || meta == nullptr ||
+      !ParseKeys(packed, static_cast<uint32_t>(count), keys)) {
+    return call.Fail(Status::kInvalid);
+  }
+  GetManyRequest request;
+  request.snapshot = static_cast<uint64_t>(snapshot);
+  request.tree = space.tree;
+  request.keys = keys;
+  request.count = static_cast<uint32_t>(count);
+  request.out = const_cast<uint8_t*>(out.data) + offset;
+  request.out_bytes = out.size - static_cast<size_t>(offset);
+  const GetManyResult result =
+      call.store().GetMany(request, reinterpret_cast<int32_t*>(const_cast<uint8_t*>(answers.data)));
+  meta[0] = static_cast<double>(result.needed);
+  return result.status == Status::kOk ? call.Small(static_cast<int32_t>(result.done)) : call.Fail(result.status);
+}
+
 napi_value Has(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
@@ -324,6 +370,7 @@ napi_status DefineHotCalls(napi_env env, napi_value exports) {
       SEALOG_CALL("get", Get<false>),
       SEALOG_CALL("getEntry", Get<true>),
       SEALOG_CALL("getInto", GetInto),
+      SEALOG_CALL("getMany", GetMany),
       SEALOG_CALL("has", Has),
       SEALOG_CALL("batch", Batch),
       SEALOG_CALL("commit", Commit),

@@ -2,6 +2,7 @@
 // point - index. See docs/design.md, "the walk of one put".
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "platform/system.h"
 #include "store/store.h"
@@ -365,12 +366,27 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head
   const auto count = static_cast<uint32_t>(changes.size());
   uint32_t puts = 0;
   const Tree* tallest = &trees_[changes[0].tree];
-  for (const Change& change : changes) {
+  // Keys that are scattered have each to be waited for; those in order come by themselves.
+  uint32_t moves = kSideBySide;
+  const LeafNode* leaf = nullptr;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Change& change = changes[i];
     Tree& tree = trees_[change.tree];
+    if (i % kSideBySide == 0 && std::exchange(moves, 0) > kSideBySide / 4) {
+      // With those that follow in the same tree; any other is only slower.
+      Bytes keys[kSideBySide];
+      uint32_t ahead = 0;
+      while (ahead < kSideBySide && i + ahead < count && changes[i + ahead].tree == change.tree) {
+        keys[ahead] = changes[i + ahead].key;
+        ++ahead;
+      }
+      FetchMany(*pool_, *space_, tree.root(), keys, ahead);
+    }
     if (Status s = tree.Locate(change.key, &batch_place_); s != Status::kOk) {
       damaged_offset_ = tree.damaged_offset();
       return s;
     }
+    moves += std::exchange(leaf, batch_place_.path.leaf) != batch_place_.path.leaf;
     // What is moved has its place.
     puts += change.kind == kRecordPut && (change.flags & kRecordMoved) == 0;
     if (tree.height() > tallest->height()) tallest = &tree;

@@ -73,14 +73,20 @@ bool Store::PieceAt(const ValueExtent& extent, Record* chunk) {
 }
 
 GetResult Store::CopyValue(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes) {
+  if (VerifyRecord(*space_, offset, record)) return CopyVerified(record, offset, out, out_bytes);
+  damaged_offset_ = offset;
+  GetResult result;
+  result.status = Status::kCorrupt;
+  result.version = record.lsn;
+  result.expires = record.expires;
+  return result;
+}
+
+// REQUIRES: the record's own checksum holds. Those of a value's pieces are looked at here.
+GetResult Store::CopyVerified(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes) {
   GetResult result;
   result.version = record.lsn;
   result.expires = record.expires;
-  if (!VerifyRecord(*space_, offset, record)) {
-    damaged_offset_ = offset;
-    result.status = Status::kCorrupt;
-    return result;
-  }
   result.status = ValueBytes(record, offset, &result.bytes);
   if (result.status != Status::kOk) return result;
   if (result.bytes > out_bytes) {
@@ -140,6 +146,55 @@ Status Store::Has(uint64_t snapshot, uint32_t tree, Bytes key) {
     return Status::kMedia;
   }
   return status;
+}
+
+Status Store::FillMany(const GetManyRequest& request, const State& state, int32_t* answers, GetManyResult* result) {
+  size_t used = 0;
+  for (uint32_t first = 0; first < request.count; first += kSideBySide) {
+    const uint32_t count = std::min(kSideBySide, request.count - first);
+    Found found[kSideBySide];
+    FindMany(*pool_, *space_, state.roots[request.tree], request.keys + first, count, found);
+    for (uint32_t i = 0; i < count; ++i) {
+      int32_t& answer = answers[first + i];
+      if (found[i].lookup == Lookup::kDamaged) {
+        damaged_offset_ = found[i].damaged_offset;
+        return Status::kCorrupt;
+      }
+      answer = -1;
+      if (found[i].lookup == Lookup::kFound) {
+        const uint64_t offset = RecordRefOffset(found[i].ref);
+        const Status visible = Visible(found[i].record, offset, state.unix_ms);
+        if (visible == Status::kOk) {
+          const GetResult value = CopyValue(found[i].record, offset, request.out + used, request.out_bytes - used);
+          if (value.status == Status::kValueOutside) {
+            if (result->done == 0) result->needed = value.bytes;
+            return Status::kOk;
+          }
+          if (value.status != Status::kOk) return value.status;
+          answer = static_cast<int32_t>(value.bytes);
+          used = std::min<size_t>(RoundUp(used + value.bytes, 8), request.out_bytes);
+        } else if (visible != Status::kNotFound) {
+          return visible;
+        }
+      }
+      ++result->done;
+    }
+  }
+  return Status::kOk;
+}
+
+GetManyResult Store::GetMany(const GetManyRequest& request, int32_t* answers) {
+  GetManyResult result;
+  Guard guard(lock_);
+  State state;
+  if (!StateOf(request.snapshot, request.tree, &state)) {
+    result.status = Status::kClosed;
+    return result;
+  }
+  result.status = Status::kMedia;
+  if (broken_ || !Shielded([&] { result.status = FillMany(request, state, answers, &result); }))
+    result.status = Status::kMedia;
+  return result;
 }
 
 uint64_t Store::TakeSnapshot() {
@@ -218,7 +273,7 @@ Status Store::FillVisible(const RangeRequest& request, const State& state, Range
     memcpy(to, &entry, sizeof entry);
     memcpy(to + sizeof entry, record.key.data, record.key.size);
     if (!request.no_values && entry.flags == 0) {
-      GetResult value = CopyValue(record, offset, to + sizeof entry + record.key.size, value_bytes);
+      GetResult value = CopyVerified(record, offset, to + sizeof entry + record.key.size, value_bytes);
       if (value.status != Status::kOk) return value.status;
     }
     result->bytes += needed;

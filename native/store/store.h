@@ -83,6 +83,21 @@ struct GetResult {
   uint64_t expires = 0;  // Unix milliseconds; 0: never
 };
 
+// Several keys at once.
+struct GetManyRequest {
+  uint64_t snapshot = 0;  // 0: the newest state
+  uint32_t tree = kTreeUser;
+  const Bytes* keys = nullptr;
+  uint32_t count = 0;
+  uint8_t* out = nullptr;
+  size_t out_bytes = 0;
+};
+struct GetManyResult {
+  Status status = Status::kOk;
+  uint32_t done = 0;    // keys answered; the value of the next one does not fit what is left of `out`
+  uint64_t needed = 0;  // its length, if not even the first one fitted
+};
+
 // Entries of a range as they are handed out, each padded to 8 bytes.
 struct RangeEntry {
   uint16_t key_bytes;
@@ -215,6 +230,9 @@ class Store {
   GetResult Get(uint64_t snapshot, uint32_t tree, Bytes key, uint8_t* out, size_t out_bytes);
   Status Has(uint32_t tree, Bytes key) { return Has(0, tree, key); }
   Status Has(uint64_t snapshot, uint32_t tree, Bytes key);
+  // As Get, key by key: `answers` gets the length of each value, or -1 where there is none. The values lie one behind
+  // the other in `out`, each padded to 8 bytes.
+  GetManyResult GetMany(const GetManyRequest& request, int32_t* answers);
   RangeResult FillRange(const RangeRequest& request);
   Status Count(const KeyRange& range, uint64_t* count) { return Count(0, kTreeUser, range, count); }
   Status Count(uint64_t snapshot, uint32_t tree, const KeyRange& range, uint64_t* count);
@@ -384,6 +402,7 @@ class Store {
 
   // read.cc
   GetResult CopyValue(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes);
+  GetResult CopyVerified(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes);
   Status ValueBytes(const Record& record, uint64_t offset, uint64_t* bytes);
   // A state to read: roots, and the time that decides what has expired.
   struct State {
@@ -395,6 +414,7 @@ class Store {
   Status Visible(const Record& record, uint64_t offset, uint64_t unix_ms);
   Status FindVisible(const State& state, uint32_t tree, Bytes key, Found* found);
   Status FillVisible(const RangeRequest& request, const State& state, RangeResult* result);
+  Status FillMany(const GetManyRequest& request, const State& state, int32_t* answers, GetManyResult* result);
   Status CountExpired(const State& state, uint32_t tree, const KeyRange& range, uint64_t* expired);
   uint64_t TakeSnapshot();
   bool PieceAt(const ValueExtent& extent, Record* chunk);

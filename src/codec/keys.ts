@@ -3,7 +3,7 @@ import type { KeyEncoding } from '../options.ts'
 import { checkKeyBytes, checkRoom, describeKey, keyBytesMax, keyRoomBytes } from './key-limits.ts'
 import { orderedKeys } from './ordered-keys.ts'
 import { endsOfPrefix, type PrefixBounds } from './prefix.ts'
-import { putUtf8 } from './utf8.ts'
+import { getUtf8, putUtf8 } from './utf8.ts'
 
 export { keyRoomBytes } from './key-limits.ts'
 export { stringIsKeyBytes } from './ordered-keys.ts'
@@ -48,7 +48,7 @@ const utf8Keys: KeyCodec = {
     checkRoom(target, at)
     return putUtf8(key, target, at, at + keyBytesMax) - at
   },
-  decodeKey: (buffer, start, end) => buffer.toString('utf8', start, end),
+  decodeKey: (buffer, start, end) => getUtf8(buffer, start, end),
   encodePrefix(prefix, target, at) {
     if (typeof prefix !== 'string') throw new TypeError(`A prefix must be a string here, not ${describeKey(prefix)}`)
     checkRoom(target, at + keyRoomBytes)

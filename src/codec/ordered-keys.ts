@@ -23,7 +23,7 @@ import { checkKeyBytes, checkRoom, describeKey, keyBytesMax, keyRoomBytes, keyTo
 import type { Key, KeyCodec, KeyElement } from './keys.ts'
 import { getNumber, numberBytesMax, putNumber } from './ordered-number.ts'
 import { endsOfPrefix, type PrefixBounds } from './prefix.ts'
-import { putText } from './utf8.ts'
+import { getUtf8, putText } from './utf8.ts'
 
 const Tag = {
   Null: 0,
@@ -196,7 +196,7 @@ function getString(buffer: Buffer, at: number, end: number): string {
     return unescape(buffer, at, end).toString('utf8')
   }
   elementEnd = i
-  return buffer.toString('utf8', at, i)
+  return getUtf8(buffer, at, i)
 }
 
 /** The bytes up to a separator or `end`, in memory of their own. */

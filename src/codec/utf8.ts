@@ -1,5 +1,10 @@
 import { keyTooLarge } from './key-limits.ts'
 
+/** The text in `[start, end)`, which must be within the buffer: what Buffer.prototype.toString ends up with, by the way that is shorter. */
+export function getUtf8(buffer: Buffer, start: number, end: number): string {
+  return (buffer as Buffer & { utf8Slice(start: number, end: number): string }).utf8Slice(start, end)
+}
+
 /**
  * Writes a string as UTF-8. The caller has checked the room: at most 3 bytes are written at or behind `limit`.
  * @returns the end

@@ -1,6 +1,7 @@
 import { ValueCodecCode } from '../engine/engine.ts'
 import { SealogError } from '../errors.ts'
 import type { CustomEncoding, NamedEncoding, ValueEncoding } from '../options.ts'
+import { getUtf8 } from './utf8.ts'
 import { MsgpackCodec } from './msgpack.ts'
 import type { StructureStore } from './structures.ts'
 
@@ -56,7 +57,7 @@ const stringCodec: ValueCodec = {
       throw new TypeError('A value must be a well-formed string; this one has a lone surrogate')
     return putText(slab, at, value)
   },
-  decode: (buffer, start, end) => buffer.toString('utf8', start, end),
+  decode: (buffer, start, end) => getUtf8(buffer, start, end),
 }
 
 /** Byte arrays as they are; decoded to Buffers. */

@@ -21,7 +21,14 @@ export const Meta = {
   LookedAt: 2,
 } as const
 
+/** What Buffers are made by: the class that Buffer.prototype.subarray and the like use. Buffer.from takes three times as long. */
+const BufferOver = (Buffer as unknown as { [Symbol.species]: unknown })[Symbol.species] as new (
+  memory: ArrayBufferLike,
+  offset: number,
+  length: number,
+) => Buffer
+
 /** A Buffer over `[offset, offset + length)` of the same memory: `buffer.subarray` without its arithmetic. */
 export function viewOf(buffer: Buffer, offset: number, length: number): Buffer {
-  return Buffer.from(buffer.buffer as ArrayBuffer, buffer.byteOffset + offset, length)
+  return new BufferOver(buffer.buffer, buffer.byteOffset + offset, length)
 }

@@ -224,6 +224,16 @@ export interface Native {
   get(handle: Handle, key: KeyArgument, offset: number, space: number, snapshot: number): number
   getInto(handle: Handle, key: KeyArgument, buffer: Uint8Array, space: number, snapshot: number): number
   getEntry(handle: Handle, key: KeyArgument, offset: number, space: number, snapshot: number): number
+  getMany(
+    handle: Handle,
+    keys: Uint8Array,
+    count: number,
+    out: Uint8Array,
+    offset: number,
+    answers: Uint8Array,
+    space: number,
+    snapshot: number,
+  ): number
   has(handle: Handle, key: KeyArgument, space: number, snapshot: number): number
   batch(handle: Handle, ops: Uint8Array, bytes: number, count: number, flags: number): number
   commit(handle: Handle): number

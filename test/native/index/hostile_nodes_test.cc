@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "index/cursor.h"
+#include "index/find_many.h"
 #include "index/node_pool.h"
 #include "index/tree.h"
 
@@ -203,6 +204,35 @@ TEST_F(HostileNodes, ASeparatorBeyondTheOneAboveStopsASplit) {
   Place place;
   const std::string key = "b999";
   EXPECT_EQ(tree.Locate({reinterpret_cast<const uint8_t*>(key.data()), key.size()}, &place), Status::kCorrupt);
+}
+
+// One lane that meets damage says so; the others go on.
+TEST_F(HostileNodes, SideBySideAKeyIsNotMissedForItsNeighboursDamage) {
+  RestoreFullSegments();
+  const uint64_t left = PutLeaf(8, {"a", "b", "c"}, 3);
+  const uint64_t right = PutLeaf(9, {"x", "y"}, 2);
+  space_.At<LeafNode>(NodeRefIndex(right) * kLeafBytes)->refs[0] ^= 16;  // its checksum does not hold
+  const Root root{PutInner(1, 1, left, 'm', right), 5};
+  const std::vector<std::string> names{"a", "x", "b", "y", "nowhere", "c", "d"};
+  std::vector<Bytes> keys;
+  for (const std::string& name : names) keys.push_back({reinterpret_cast<const uint8_t*>(name.data()), name.size()});
+  FetchMany(pool_, space_, root, keys.data(), static_cast<uint32_t>(keys.size()));
+  Found found[kSideBySide];
+  FindMany(pool_, space_, root, keys.data(), static_cast<uint32_t>(keys.size()), found);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const Found one = Find(pool_, space_, root, keys[i]);
+    EXPECT_EQ(found[i].lookup, one.lookup) << names[i];
+    EXPECT_EQ(found[i].ref, one.ref) << names[i];
+    EXPECT_EQ(found[i].damaged_offset, one.damaged_offset) << names[i];
+  }
+  EXPECT_EQ(found[1].lookup, Lookup::kDamaged);
+  EXPECT_EQ(found[2].lookup, Lookup::kFound);
+
+  // A root that is none.
+  const Root nothing{MakeNodeRef(NodeRefIndex(left), 77), 3};
+  FindMany(pool_, space_, {MakeNodeRef(uint64_t{1} << 39, 1), 1}, keys.data(), 2, found);
+  EXPECT_EQ(found[1].lookup, Lookup::kDamaged);
+  FetchMany(pool_, space_, nothing, keys.data(), 2);
 }
 
 }  // namespace
