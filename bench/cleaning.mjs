@@ -103,10 +103,12 @@ function run(name, pick, folder, size, puts) {
   const hot = after.log.bytes - after.cleaning.logBytes - (before.log.bytes - before.cleaning.logBytes)
   const cold = after.cleaning.logBytes - before.cleaning.logBytes
   const nodes = (after.persist.checkpointLines - before.persist.checkpointLines) * 64
-  // What the log can use, and how much of that is alive. Counted as records: lines and frames are the writer's cost.
-  const logBytes = (after.space.log + after.space.free) * 2 ** 21
-  const u = after.log.liveBytes / logBytes
-  const v = victimShare(Math.min(u, 0.99))
+  // How much of the log is alive: of all that it could ever use, and of what the reserve for removes, the cleaner and the
+  // index leaves it. Counted as records: lines and frames are the writer's cost.
+  const segmentBytes = (size / after.space.segments) | 0
+  const u = after.log.liveBytes / ((after.space.log + after.space.free) * segmentBytes)
+  const uUsed = after.log.liveBytes / (after.space.log * segmentBytes)
+  const boundOf = (share) => 1 / (1 - victimShare(Math.min(share, 0.99)))
   return {
     name,
     puts,
@@ -115,9 +117,10 @@ function run(name, pick, folder, size, puts) {
     wrong,
     fileGrown,
     u,
-    v,
+    uUsed,
     amplification: (hot + cold) / hot,
-    bound: 1 / (1 - v),
+    bound: boundOf(u),
+    boundUsed: boundOf(uUsed),
     index: nodes / hot,
     cleaned: after.cleaning.segments,
     p: [50, 99, 99.9, 99.99].map((each) => histogram.percentile(each)),
@@ -150,8 +153,8 @@ const table = new Table({
     '',
     'puts/ms over time',
     'log WA',
-    'bound 1/(1-v)',
-    'u',
+    'bound, u',
+    'without the reserve',
     'index WA',
     'segments cleaned',
     'checkpoints',
@@ -164,8 +167,8 @@ for (const r of results) {
     r.name,
     r.perSlice.join(' '),
     r.amplification.toFixed(2),
-    r.cleaned === 0 ? '-' : r.bound.toFixed(2),
-    r.u.toFixed(2),
+    r.cleaned === 0 ? '-' : `${r.bound.toFixed(2)}, ${r.u.toFixed(2)}`,
+    r.cleaned === 0 ? '-' : `${r.boundUsed.toFixed(2)}, ${r.uUsed.toFixed(2)}`,
     r.index.toFixed(2),
     r.cleaned,
     r.checkpoints,
