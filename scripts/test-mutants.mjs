@@ -28,18 +28,24 @@ const folder = mkdtempSync(join(tmpdir(), 'sealog-mutants-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 process.on('SIGINT', () => exit(130))
 process.on('SIGTERM', () => exit(143))
-for (const part of ['native', 'test/crash', 'test/native'])
-  cpSync(join(root, part), join(folder, part), { recursive: true })
+// Faults of the source are planted in a copy. Those of the trace need none: then it is the explorer's own build.
+const planted = options.only !== 'trace'
+const top = planted ? folder : root
+const buildFolder = planted ? join(folder, 'build') : join(root, 'build', 'trace')
+if (planted) {
+  for (const part of ['native', 'test/crash', 'test/native'])
+    cpSync(join(root, part), join(folder, part), { recursive: true })
+}
 
 function cmake(...args) {
   const { status, stdout, stderr } = spawnSync('cmake', args, { encoding: 'utf8' })
   return { ok: status === 0, text: `${stdout}${stderr}` }
 }
 function build(name) {
-  const result = cmake('--build', join(folder, 'build'), '-j2', '--target', 'sealog_crash')
+  const result = cmake('--build', buildFolder, '-j2', '--target', 'sealog_crash')
   if (!result.ok) return result
   const program = join(folder, name)
-  copyFileSync(join(folder, 'build', 'sealog_crash'), program)
+  copyFileSync(join(buildFolder, 'sealog_crash'), program)
   return { ok: true, program }
 }
 function run(program, args) {
@@ -64,9 +70,9 @@ async function inTurn(tasks) {
 
 cmake(
   '-S',
-  join(folder, 'native'),
+  join(top, 'native'),
   '-B',
-  join(folder, 'build'),
+  buildFolder,
   '-DSEALOG_ADDON=OFF',
   '-DSEALOG_TRACE=ON',
   '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
