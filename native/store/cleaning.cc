@@ -304,12 +304,12 @@ void Store::CleanerThread() {
     if (stop_) return;
     uint64_t dead = 0;
     const uint64_t written = log_->bytes_appended(Head::kHot);
-    const bool writers = written != appended;
+    const bool writers = written != appended || relieving_ != 0;
     appended = written;
     Slice slice = Slice::kDone;
     const bool enough = Reclaimable() >= leisure_level_;
     // Below that level writers pay by themselves, and a thread beside them would only be in their way.
-    if (!enough && (!writers || Reclaimable() >= pay_level_))
+    if (!enough && relieving_ == 0 && (!writers || Reclaimable() >= pay_level_))
       slice = CleanSlice(guard, kAtLeisure, kWorthwhileAtLeisure, &dead);
     if (enough || (slice != Slice::kDone && !writers)) {
       cleaner_wanted_ = false;
@@ -354,6 +354,10 @@ Status Store::Compact() {
   Slice slice = Slice::kDone;
   while (slice != Slice::kNothing && cleaner_.figures().segments < most) {
     if (stop_compacting_.load(std::memory_order_relaxed)) return Status::kAborted;
+    if (relieving_ != 0) {
+      done_.wait_for(guard, kBesideWriters);
+      continue;
+    }
     uint64_t dead = 0;
     slice = CleanSlice(guard, kAtLeisure, kWorthwhileInCompact, &dead);
     if (Status status = Writable(); status != Status::kOk) return status;

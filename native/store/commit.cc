@@ -99,6 +99,8 @@ bool Store::Relieve(Guard& guard, uint32_t segments) {
   if (!dirty_ && pool_->epoch() == futile_epoch_ && pins.waiting() == futile_waiting_) return false;
   const uint32_t free = space_->free_count();
   const uint64_t waiting = pins.waiting();
+  // Whoever cleans in the background would take what comes free, and leave it waiting for further checkpoints.
+  ++relieving_;
   CheckpointsForRoom(guard);
   if (leisure_level_ != 0 && space_->free_count() < free + segments && log_->bytes_appended() >= futile_until_) {
     CleanForRoom(guard, segments);
@@ -106,6 +108,7 @@ bool Store::Relieve(Guard& guard, uint32_t segments) {
     // Not again for each write that is refused.
     if (space_->free_count() <= free) futile_until_ = log_->bytes_appended() + space_->segment_bytes() / 4;
   }
+  --relieving_;
   if (poison_status_ != Status::kOk) return false;
   if (space_->free_count() > free || pins.waiting() < waiting) return true;
   futile_epoch_ = pool_->epoch();

@@ -467,6 +467,7 @@ class Store {
   std::atomic<bool> stop_compacting_{false};
   uint32_t pay_level_ = 0, leisure_level_ = 0;  // of reclaimable segments; 0: the store's format cannot be cleaned
   uint64_t nothing_to_clean_until_ = 0;         // log bytes
+  uint32_t relieving_ = 0;                      // writers that make room in a full store
   uint64_t futile_until_ = 0;                   // log bytes: cleaning a full store has given nothing
   uint64_t owed_bytes_ = 0;                     // dead bytes that writers have still to pass over
   uint64_t paid_at_ = 0;                        // log bytes

@@ -192,7 +192,7 @@ void Bench::Write(const uint8_t* content, uint64_t bytes) {
 }
 
 void Bench::Write(const std::vector<uint8_t>& durable, const Image& image) {
-  Write(durable.data(), image.length);
+  Write(durable.data(), image.length != 0 ? image.length : durable.size());
   for (const auto& [line, content] : image.lines) memcpy(bytes_ + line * 64, content.data(), 64);
 }
 

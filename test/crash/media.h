@@ -72,7 +72,7 @@ class Media {
 struct Image {
   std::vector<std::pair<uint64_t, Line>> lines;
   uint64_t hash = 0;
-  uint64_t length = 0;
+  uint64_t length = 0;  // of the file; 0: as long as what is durable
 };
 // How many images there are to make of these choices, at most `cap`.
 size_t ImageCount(const Media::Choices& choices, size_t cap, bool words, bool* all);

@@ -660,7 +660,7 @@ std::string Driver::EndGrowth(bool killed) {
 }
 
 std::string Driver::BeginBackup() {
-  if (pinned_) return {};
+  if (pinned_ || !shape_.backups) return {};
   LetFinish();
   if (recorder_ != nullptr) recorder_->SetOpen(true);
   uint64_t id = 0;

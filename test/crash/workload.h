@@ -1,6 +1,7 @@
 // Operations against a store and a sorted map, and the history that an image is held against.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -61,14 +62,17 @@ inline constexpr uint32_t kGrowthSegmentsMax = 24;
 
 struct Shape {
   uint32_t segments = 0;          // 0: the seed says
-  uint32_t segments_max = 0;      // that it may grow to
+  uint32_t segments_max = 0;      // that it may grow to; 0: it does not
   uint64_t checkpoint_bytes = 0;  // the same
   FlushKind flush = FlushKind::kClwb;
-  bool small = false;  // fewer keys, shorter values: more images in the same time
+  bool backups = true;  // they have files of their own beside the store
+  bool small = false;   // fewer keys, shorter values: more images in the same time
 };
 
 // Of the file, with all that it may grow by.
-inline uint64_t LargestBytes(const Shape& shape) { return uint64_t{shape.segments_max} * kSegmentBytesMin; }
+inline uint64_t LargestBytes(const Shape& shape) {
+  return uint64_t{std::max(shape.segments, shape.segments_max)} * kSegmentBytesMin;
+}
 
 // Runs operations on one store, through sessions.
 class Driver {

@@ -72,7 +72,10 @@ void Device::Settle(std::map<uint64_t, std::vector<Version>>::iterator* it, Cove
 }
 
 void Device::Apply(const Event& event, Forgotten forgotten) {
-  if (event.kind == EventKind::kMark || Hits(forgotten, event)) return;
+  // The file keeps its length here: nothing grows.
+  const bool says_nothing =
+      event.kind == EventKind::kMark || event.kind == EventKind::kLength || event.kind == EventKind::kSync;
+  if (says_nothing || Hits(forgotten, event)) return;
   if (event.kind == EventKind::kDrain) {
     if (event.site == kSyncBegin) begun_[event.owner] = writes_;
     if (event.site != kSyncDone) return;

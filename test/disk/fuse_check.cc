@@ -97,7 +97,7 @@ int CheckFuse(const std::string& folder, const Options& options) {
     }
     domain_as = Domain::kDisk;
     History history;
-    Recorder recorder(options.seed);
+    Recorder recorder(options.seed, path);
     if (wrong.empty()) {
       Shape shape = options.shape;
       shape.checkpoint_bytes = 12 << 10;

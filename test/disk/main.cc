@@ -135,6 +135,7 @@ int main(int argc, char** argv) {
   using namespace sealog::test;
   Options o;
   o.shape.flush = sealog::BestFlush(false);
+  o.shape.backups = false;  // their files are not told from the store
   enum { kExplore, kCreation, kFuse, kMutants } what = kExplore;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];

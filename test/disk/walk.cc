@@ -47,7 +47,7 @@ Run Record(const std::string& folder, const Options& options, uint64_t seed) {
     return run;
   }
   run.base = ReadFile(path);
-  Recorder recorder(Mix(seed, 1));
+  Recorder recorder(Mix(seed, 1), path);
   {
     Recording recording(&recorder, options.domain);
     if (options.domain == Domain::kDisk && seed % 3 == 2) {
@@ -164,7 +164,7 @@ std::string Walk::CrashAgain(const Device& device, const Image& image, bool kill
   History history;
   history.start = StateOf(bounds, state);
   memcpy(bench_.bytes(), content.data(), content.size());
-  Recorder recorder(r());
+  Recorder recorder(r(), bench_.path());
   std::string wrong;
   {
     Recording recording(&recorder, options_.domain);
