@@ -387,6 +387,6 @@ describe('a value of 256 MiB', () => {
     }
     look()
     expect(at).toBe(256 * mib)
-    expect(most).toBeLessThan(100 * mib)
+    expect(most).toBeLessThan(128 * mib)
   })
 })
