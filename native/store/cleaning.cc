@@ -43,7 +43,7 @@ uint32_t Store::Reclaimable() const { return space_->free_count() + (Held() == 0
 // it takes, above the second nothing is cleaned.
 void Store::SetLevels() {
   if ((plan_.header.flags & kPlanCleaning) == 0) return;
-  pay_level_ = space_->reserve(Reserve::kPut) + 1 + space_->count() / 128;
+  pay_level_ = space_->reserve(Reserve::kPut) + 2 + space_->count() / 64;
   leisure_level_ = pay_level_ + 2 + space_->count() / 32;
 }
 
