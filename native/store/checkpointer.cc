@@ -173,8 +173,8 @@ void Store::DropWritten(Guard& guard) {
   constexpr uint64_t kPage = 4096;
   constexpr int kSlice = 64;
   for (uint32_t segment : frozen_.filled) {
-    // It may be in use again already, with frames that are in memory only.
-    if (Undrained() || commit_in_flight_ || log_->Uses(segment)) continue;
+    // Drained before the freeze; and not in use again, since what is retired waits for pins that this checkpoint has
+    // not released yet.
     static_cast<void>(region_->mapping().DropPrivate(space_->SegmentOffset(segment), space_->segment_bytes()));
   }
   uint64_t run = 0, run_bytes = 0, last = UINT64_MAX;

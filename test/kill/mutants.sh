@@ -17,9 +17,10 @@ cmake -S "$work/native" -B "$work/b" -DSEALOG_ADDON=OFF -DSEALOG_CAMPAIGNS=ON -D
 mutants='
 one commit in 64 is acknowledged and not written (disk)|persist/persister.cc|s/  failure_ = WriteRanges(TakeRanges());/  auto r = TakeRanges();\n  if (counters_.syncs % 64 != 63) failure_ = WriteRanges(std::move(r)); else ++counters_.syncs;/
 replay leaves removes out|store/store.cc|s/if (record.kind == kRecordChunk) return/if (record.kind != kRecordPut) return/
-replay leaves the last frame out|log/log_reader.h|s/left_(reader.end_.frames)/left_(reader.end_.frames - (reader.end_.frames > 4 ? 1 : 0))/
-a put is acknowledged before it is logged|store/commit.cc|s/    uint64_t offset = log_->Append(change);/    if (log_->frames_appended() % 256 == 255) return Status::kOk;\n&/
-a retired log segment is free at once|index/node_pool.cc|s/  pins_.Retire(kSegmentThing . segment, 0);/  space_->Release(segment);/
+replay leaves the last frame out|log/log_reader.cc|s/  if (run_ == runs.size()) return false;/&\n  if (run_ + 1 == runs.size() \&\& runs[run_].frames > 4 \&\& in_run_ + 1 == runs[run_].frames) return false;/
+a put is acknowledged before it is logged|store/commit.cc|s/^  uint64_t offset = log_->Append(change);/  if (log_->frames_appended() % 256 == 255) return *version = log_->last_lsn(), Status::kOk;\n&/
+a retired log segment is free at once|index/node_pool.cc|s/  pins_.Retire(kSegmentThing . segment, .*/  space_->Release(segment);/
+what is drained is dropped from memory first (disk)|persist/persister.cc|s/  failure_ = WriteRanges(TakeRanges());/  const Range r = ranges_.back();\n  if (counters_.syncs % 64 == 63) madvise(base_ + (r.offset \& ~4095ull), 4096, MADV_DONTNEED);\n&/;s/^#include <algorithm>/&\n#include <sys\/mman.h>/
 nodes change in place after a freeze|store/checkpointer.cc|s/  pool_->set_epoch(epoch + 1);//
 the slot is written before the nodes|store/checkpoint.cc|s/  for (uint64_t tagged : state.nodes.nodes) {/  persister->Copy(space.base() + kCheckpointSlotOffset[state.slot.sequence \& 1], \&state.slot, sizeof state.slot, Site::kSlot);\n  static_cast<void>(persister->Drain(Site::kSlot));\n&/
 '

@@ -63,9 +63,9 @@ Operation OperationOf(uint64_t seed, const Shape& shape, uint64_t n) {
   } else if (what == 1 && r.Below(4) == 0) {
     operation.kind = Kind::kCheckpoint;
   } else if (what == 2) {
-    operation.kind = Kind::kClean;
+    operation = {Kind::kClean, true, {}};
   } else if (what == 3 && r.Below(2) == 0) {
-    operation.kind = Kind::kGrow;
+    operation = {Kind::kGrow, true, {}};
   } else if (what < 6 || (phase == kBatches && what < 48)) {
     operation.kind = Kind::kBatch;
     const uint64_t count = 1 + r.Below(r.Below(4) == 0 ? 40 : 6);
