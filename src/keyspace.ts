@@ -27,6 +27,7 @@ export class Keyspace<V = unknown> {
   head: Uint8Array = new Uint8Array(0)
   #code = 0
   #dropped: string | undefined
+  #follow: (() => void) | undefined
 
   constructor(session: NativeSession, codecs: KeyspaceCodecs<V>, id: number) {
     this.session = session
@@ -37,7 +38,18 @@ export class Keyspace<V = unknown> {
   }
 
   get tree(): number {
-    return this.code === 0 ? kTreeUser : kTreeSpaces
+    this.assertNotDropped()
+    return this.#code === 0 ? kTreeUser : kTreeSpaces
+  }
+
+  /** What looks whether another thread has moved or dropped it, and says so: at the beginning of whatever is done with it. */
+  followBy(follow: () => void): void {
+    this.#follow = follow
+  }
+
+  /** So that all that follows, within this turn, is about the same place. */
+  follow(): void {
+    this.#follow?.()
   }
 
   /** From now on its keys are those behind another id. */
@@ -63,6 +75,12 @@ export class Keyspace<V = unknown> {
 
   /** What native knows it by: 0, or 4 * id + the code of its keys. @throws SealogError ERR_SEALOG_CLOSED once it was dropped */
   get code(): number {
+    this.#follow?.()
+    return this.codeHere
+  }
+
+  /** As code, for what goes with bounds or keys that were made for it. */
+  get codeHere(): number {
     this.assertNotDropped()
     return this.#code
   }

@@ -15,6 +15,8 @@ export class Namespace<V = unknown, K = Key> extends Table<V, K> {
   readonly #keyspace: Keyspace<V>
   readonly #onDrop: () => void
   #current: CataloguedNamespace
+  /** Of the catalogue, when that was read. */
+  #seen = -1
 
   /** For Store. */
   constructor(core: Core, keyspace: Keyspace<V>, name: string, current: CataloguedNamespace, onDrop: () => void) {
@@ -25,11 +27,32 @@ export class Namespace<V = unknown, K = Key> extends Table<V, K> {
     this.#current = current
     this.#onDrop = onDrop
     keyspaces.set(this, keyspace)
+    keyspace.followBy(() => {
+      this.follow()
+    })
   }
 
   /** How the store knows it. */
   get current(): CataloguedNamespace {
     return this.#current
+  }
+
+  /** Sees whether another handle has cleared or dropped it. */
+  follow(): void {
+    const { session, catalogue } = this.#core
+    const changes = session.engine.catalogueChanges(session.handle)
+    // Closed, if it is below 0: whatever is about to be done says so.
+    if (changes < 0 || changes === this.#seen) return
+    const found = catalogue.find(this.name)
+    this.#seen = changes
+    if (found?.version === this.#current.version) return
+    if (found?.record.born === this.#current.record.born) {
+      this.#current = found
+      this.#keyspace.moveTo(found.record.id)
+    } else {
+      this.#onDrop()
+      this.#keyspace.drop(this.name)
+    }
   }
 
   /**
@@ -82,6 +105,7 @@ export class Namespace<V = unknown, K = Key> extends Table<V, K> {
   #assertWritable(): void {
     this.#core.session.assertOpen()
     this.#core.gate.assertOutside()
+    this.follow()
     this.#keyspace.assertNotDropped()
   }
 }

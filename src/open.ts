@@ -1,18 +1,28 @@
 import { resolve } from 'node:path'
-import { checkObject, loadEngine } from './engine/engine.ts'
+import { setTimeout } from 'node:timers/promises'
+import { checkObject, type Engine, loadEngine } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
 import { isSealogError, SealogError } from './errors.ts'
 import type { Key } from './codec/keys.ts'
 import { NativeProgress, runLong } from './long-work.ts'
 import { nativeCreateOptions } from './options/native.ts'
-import { type OpenAsyncOptions, type OpenOptions, resolveAsyncOptions, resolveOptions } from './options.ts'
-import { openStore, recoverStore } from './recovery/recover.ts'
+import {
+  type OpenAsyncOptions,
+  type OpenOptions,
+  type ResolvedOptions,
+  resolveAsyncOptions,
+  resolveOptions,
+} from './options.ts'
+import { openStore, type RecoveredStore, recoverInTurn } from './recovery/recover.ts'
 import { storePath } from './store-path.ts'
 import { Store } from './store.ts'
 
+const longestWaitMs = 16
+
 /**
  * Opens the store at `path` (the file `path.sealog`), or creates and seals it where there is none, which takes as long as writing its
- * capacity. Recovers first if it was not closed properly.
+ * capacity. Recovers first if it was not closed properly. A store that this process has open, in any thread, is shared: each handle is
+ * closed by itself, and options that concern the store must be the same. docs/concurrency.md has the guarantees.
  * @throws TypeError, RangeError for options; SealogError: ERR_SEALOG_LOCKED, _REQUIRE, _NOT_A_STORE, _VERSION, _TRUNCATED, _CORRUPT,
  *   _NOT_REGULAR, _LINKED, _NO_SPACE, _PERMISSION, _ABSENT, _EXISTS, _IO, _MEDIA
  */
@@ -39,7 +49,7 @@ export async function openAsync<V = unknown, K = Key>(
   const engine = loadEngine()
   if (!resolved.errorIfExists) {
     try {
-      return new Store<V, K>(engine, file, recoverStore(engine, file, resolved, false))
+      return new Store<V, K>(engine, file, await recover(engine, file, resolved, false, signal))
     } catch (error) {
       if (!isSealogError(error, 'ERR_SEALOG_ABSENT') || !resolved.createIfMissing) throw error
     }
@@ -54,8 +64,24 @@ export async function openAsync<V = unknown, K = Key>(
     if (answer < 0 && (answer !== -Status.Exists || resolved.errorIfExists))
       throw errorFromStatus(-answer, error, { path: file })
     if (answer === 0) tell?.()
-    return new Store<V, K>(engine, file, recoverStore(engine, file, resolved, answer === 0))
+    return new Store<V, K>(engine, file, await recover(engine, file, resolved, answer === 0, signal))
   })
+}
+
+/** Comes again while another thread opens or closes the store. */
+async function recover(
+  engine: Engine,
+  path: string,
+  options: ResolvedOptions,
+  created: boolean,
+  signal: AbortSignal | undefined,
+): Promise<RecoveredStore> {
+  for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+    const recovered = recoverInTurn(engine, path, options, created, false)
+    if (recovered !== undefined) return recovered
+    await setTimeout(waitMs)
+    if (signal?.aborted) throw errorFromStatus(Status.Aborted, null, { path, cause: signal.reason })
+  }
 }
 
 /** What a directory gives a store that is created in it. docs/durability.md explains the terms. */

@@ -45,6 +45,7 @@ export async function putStream(
   const expected = expectedVersion(options)
   // Refused now rather than behind the last byte. The time counts from there.
   const expires = expiryOf(options, keyspace.ttlMs)
+  keyspace.follow()
   const whole = keyspace.encodeWhole(key)
   if (expires !== undefined) {
     assertExpires(core)
@@ -127,7 +128,7 @@ class ValueTarget {
     this.#core = core
     this.#keyspace = keyspace
     this.#whole = whole
-    this.#code = keyspace.code
+    this.#code = keyspace.codeHere
     const answer = engine.pieceBytes(handle)
     if (answer < 0) throw core.session.failure(answer)
     this.#pieceBytes = answer

@@ -43,6 +43,7 @@ const empty = new Uint8Array(0)
  * @throws TypeError, RangeError, SealogError ERR_SEALOG_KEY_TOO_LARGE
  */
 export function encodeBounds(keyspace: Keyspace, options: RangeOptions<unknown>): Bounds {
+  keyspace.follow()
   if (typeof options !== 'object' || (options as unknown) === null)
     throw new TypeError('Range options must be an object')
   for (const name of Object.keys(options)) {
@@ -141,7 +142,7 @@ export function placeBounds(session: NativeSession, low: Uint8Array, high: Uint8
 
 /** How many entries are between the bounds, by the index's counts. @throws SealogError */
 export function countBetween(keyspace: Keyspace, { low, high, flags }: Bounds, snapshot: number): number {
-  const { session, code } = keyspace
+  const { session, codeHere: code } = keyspace
   placeBounds(session, low, high)
   const answer = session.engine.count(session.handle, low.length, high.length, flags, code, snapshot)
   if (answer < 0) throw session.failure(answer)
@@ -234,7 +235,7 @@ export class RangeIterator<T> extends Rows<T> {
     super()
     const { keyspace, snapshot } = request
     this.#held = { session: keyspace.session, snapshot, borrowed: snapshot !== 0 }
-    this.#space = keyspace.code
+    this.#space = keyspace.codeHere
     this.#keyspace = snapshot === 0 ? keyspace : undefined
     this.#bounds = request.bounds
     this.#left = request.limit

@@ -138,7 +138,8 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
     const { session, catalogue, gate } = this.#core
     session.assertOpen()
     checkNamespaceOptions(options)
-    const open = this.#namespaces.get(checkName(name))
+    this.#namespaces.get(checkName(name))?.follow()
+    const open = this.#namespaces.get(name)
     let current = open?.current ?? catalogue.find(name)
     if (current === undefined) {
       if (this.#info.readOnly) {

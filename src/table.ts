@@ -263,6 +263,7 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
   /** @returns the version of the commit; undefined if a condition does not hold */
   #run(operations: Iterable<BatchOperation<V, K>>, flags: number): number | undefined {
     this.#assertWritable()
+    this.#keyspace.follow()
     const { feed } = this.#core
     const packed = new PackedBatch()
     const keys: K[] = []
@@ -321,7 +322,7 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
       placeBounds(session, low, high)
       const { engine, handle, meta } = session
       const all = bounds.flags | flags
-      const answer = engine.eraseRange(handle, low.length, high.length, all, sliceEntries, keyspace.code)
+      const answer = engine.eraseRange(handle, low.length, high.length, all, sliceEntries, keyspace.codeHere)
       if (answer < 0) throw session.failure(answer)
       const more = meta[Meta.RemovedMore] === 1
       // At each: it may be stopped behind it, and others write in between.

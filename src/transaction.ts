@@ -116,6 +116,8 @@ class TransactionState implements RunningTransaction {
       // The namespace as the snapshot has it: it may have been cleared since.
       const catalogued =
         identity && this.snapshot && (this.#find(identity, this.snapshot.id) ?? this.#find(identity, 0))
+      // Dropped by another thread since: it says so.
+      if (identity && catalogued === undefined) keyspace.follow()
       const then = catalogued === undefined ? keyspace : keyspace.at(catalogued.record.id)
       part = { keyspace: then, overlay: new Overlay(), reads: new Map(), identity, catalogued }
       this.parts.set(keyspace, part)
@@ -213,6 +215,7 @@ export class Transaction<V = unknown, K = Key> {
   /** The same transaction in a namespace of the store. */
   in<V2, K2>(namespace: Namespace<V2, K2>): Transaction<V2, K2> {
     const keyspace = keyspaceOf(namespace, this.#state.core)
+    namespace.follow()
     const identity = { name: namespace.name, born: namespace.current.record.born }
     return new Transaction<V2, K2>(this.#state, this.#level, keyspace, identity)
   }
@@ -455,9 +458,13 @@ function promiseInSync(): TypeError {
   return new TypeError('The callback of transactionSync must not be asynchronous; use transaction')
 }
 
+/** With a store that other threads write as well. */
+const syncRetries = 100
+
 /**
- * Runs a synchronous transaction: nothing else can happen meanwhile. Durable on return.
- * @throws what the callback throws, with everything rolled back; SealogError as writes do
+ * Runs a synchronous transaction: nothing else can happen meanwhile. Durable on return. Where another handle has the store open it is
+ * optimistic instead, and the callback is run again after a conflict.
+ * @throws ERR_SEALOG_CONFLICT after 100 of them; what the callback throws, with everything rolled back; SealogError as writes do
  */
 export function runTransactionSync<V, K, T>(
   core: Core,
@@ -466,19 +473,39 @@ export function runTransactionSync<V, K, T>(
 ): T {
   core.session.assertOpen()
   core.gate.assertOutside()
-  const state = new TransactionState(core, false)
-  const level = new Level()
-  try {
-    const result = core.gate.runSync(state, () => callback(new Transaction<V, K>(state, level, keyspace)))
-    if (result instanceof Promise) throw promiseInSync()
-    level.assertAlone()
-    core.session.assertOpen()
-    state.commit(0)
-    return result
-  } finally {
-    level.open = false
-    state.end()
+  const { engine, handle } = core.session
+  for (let attempt = 0; ; attempt++) {
+    const alone = engine.beginAlone(handle) === 1
+    try {
+      const state = new TransactionState(core, !alone)
+      const level = new Level()
+      try {
+        const result = core.gate.runSync(state, () => callback(new Transaction<V, K>(state, level, keyspace)))
+        if (result instanceof Promise) throw promiseInSync()
+        level.assertAlone()
+        core.session.assertOpen()
+        if (state.commit(0)) return result
+      } finally {
+        level.open = false
+        state.end()
+      }
+    } finally {
+      if (alone) engine.endAlone(handle)
+    }
+    if (attempt >= syncRetries) throw conflict(core, attempt)
+    // Those that conflict shall not meet again.
+    if (attempt > 2) Atomics.wait(pause, 0, 0, Math.random() * Math.min(2 ** attempt, 16))
   }
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
+function conflict(core: Core, attempt: number): SealogError {
+  return new SealogError(
+    'ERR_SEALOG_CONFLICT',
+    `What the transaction has read was changed meanwhile, ${attempt + 1} times; make it shorter, or give it more retries`,
+    { path: core.session.path },
+  )
 }
 
 /**
@@ -518,13 +545,7 @@ export async function runTransaction<V, K, T>(
       level.open = false
       state.end()
     }
-    if (attempt >= retries) {
-      throw new SealogError(
-        'ERR_SEALOG_CONFLICT',
-        `What the transaction has read was changed meanwhile, ${attempt + 1} times; make it shorter, or give it more retries`,
-        { path: core.session.path },
-      )
-    }
+    if (attempt >= retries) throw conflict(core, attempt)
     // Those that conflict shall not meet again.
     await wait(Math.random() * Math.min(2 ** attempt, 64))
   }

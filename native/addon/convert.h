@@ -81,6 +81,12 @@ inline std::shared_ptr<Store> StoreOf(const Napi::CallbackInfo& info, size_t i =
   return entry == nullptr ? nullptr : entry->store;
 }
 
+// The same, for what is done before it is served: by its opener only.
+inline std::shared_ptr<Store> OpeningStoreOf(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryOf(info);
+  return entry == nullptr || entry->joined || (entry->shared && entry->shared->store()) ? nullptr : entry->store;
+}
+
 // Argument i, if it counts; UINT64_MAX for anything else, which no pin and no offset is.
 inline uint64_t CountAt(const Napi::CallbackInfo& info, size_t i) {
   if (info.Length() <= i || !info[i].IsNumber()) return UINT64_MAX;

@@ -7,14 +7,14 @@ namespace sealog {
 namespace {
 
 Napi::Value SettleStore(const Napi::CallbackInfo& info) {
-  auto store = StoreOf(info);
+  auto store = OpeningStoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
   if (info.Length() < 2 || !info[1].IsNumber()) return Answered(info.Env(), Status::kInvalid);
   return Answered(info.Env(), store->Settle(info[1].As<Napi::Number>().Uint32Value()));
 }
 
 Napi::Value SetGrowth(const Napi::CallbackInfo& info) {
-  auto store = StoreOf(info);
+  auto store = OpeningStoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
   Napi::Object o = ObjectOf(info, 1);
   GrowthOptions options;
@@ -30,6 +30,7 @@ Napi::Value GrowStore(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto store = StoreOf(info);
   if (!store) return Answered(env, Status::kClosed);
+  if (EntryOf(info)->read_only) return Answered(env, Status::kReadOnly);
   const uint64_t bytes = CountAt(info, 1);
   int64_t* progress = info.Length() < 3 ? nullptr : ProgressOf(info[2]);
   if (bytes == 0 || bytes == UINT64_MAX || progress == nullptr) return Answered(env, Status::kInvalid);

@@ -12,6 +12,7 @@ using Space = HotCall::Space;
 napi_value Put(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Entry& e = call.entry();
   Bytes key;
   Space space;
@@ -32,6 +33,7 @@ napi_value Put(napi_env env, napi_callback_info info) {
 napi_value PutValue(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Bytes key, value;
   Space space;
   int32_t flags = 0;
@@ -46,6 +48,7 @@ napi_value PutValue(napi_env env, napi_callback_info info) {
 napi_value Remove(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Bytes key;
   Space space;
   int32_t flags = 0;
@@ -159,6 +162,7 @@ struct ParsedBatch {
   std::vector<Change> changes;
   std::vector<Check> checks;
   std::vector<RangeCheck> range_checks;
+  bool changes_catalogue = false;
 
   bool Parse(const uint8_t* at, uint64_t left, int64_t count) {
     changes.reserve(static_cast<size_t>(count));
@@ -189,6 +193,7 @@ struct ParsedBatch {
   }
 
   bool Add(uint8_t op, uint32_t tree, Bytes key, Bytes value) {
+    changes_catalogue |= tree == kTreeSystem && op != kOpCheck && op != kOpCheckRange;
     switch (op) {
       case kOpPut:
         changes.push_back({kRecordPut, 0, tree, key, value});
@@ -227,6 +232,7 @@ struct ParsedBatch {
 napi_value Batch(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Bytes ops;
   int64_t bytes = 0, count = 0;
   int32_t flags = 0;
@@ -241,12 +247,15 @@ napi_value Batch(napi_env env, napi_callback_info info) {
                              batch.range_checks.data(), static_cast<uint32_t>(batch.range_checks.size())};
   uint64_t version = 0;
   Status status = call.store().Batch(request, (flags & kDeferred) != 0, &version);
+  if (status == Status::kOk && batch.changes_catalogue && call.entry().shared)
+    call.entry().shared->catalogue_changes.fetch_add(1, std::memory_order_release);
   return call.Version(status, version);
 }
 
 napi_value Commit(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   return call.Fail(call.store().Commit());
 }
 
@@ -290,6 +299,7 @@ napi_value RangeFill(napi_env env, napi_callback_info info) {
   request.out = const_cast<uint8_t*>(out.data);
   request.out_bytes = out.size;
   RangeResult result = call.store().FillRange(request);
+  if (result.snapshot != 0) call.entry().snapshots.insert(result.snapshot);
   meta[0] = result.done ? 1 : 0;
   meta[1] = static_cast<double>(result.bytes);
   meta[2] = static_cast<double>(result.snapshot);
@@ -324,6 +334,7 @@ napi_value Answered(const HotCall& call, Status status, const Removed& removed, 
 napi_value EraseRange(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   KeyRange range;
   Space space;
   int64_t limit = 0;
@@ -339,6 +350,7 @@ napi_value EraseRange(napi_env env, napi_callback_info info) {
 napi_value Sweep(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   int64_t unix_ms = 0, limit = 0;
   int32_t flags = 0;
   if (!call.Integer(1, INT64_MAX, &unix_ms) || !call.Integer(2, INT32_MAX, &limit) || !call.Flags(3, &flags))
@@ -355,8 +367,29 @@ napi_value OpenSnapshot(napi_env env, napi_callback_info info) {
   uint64_t lsn = 0;
   const uint64_t id = call.store().OpenSnapshot(&lsn);
   if (id == 0) return call.Closed();
+  call.entry().snapshots.insert(id);
   if (call.entry().meta != nullptr) call.entry().meta[1] = static_cast<double>(lsn);
   return call.Number(static_cast<double>(id));
+}
+
+// What was read of the system's tree before this number changed may be out of date.
+napi_value CatalogueChanges(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok() || !call.entry().shared) return call.Closed();
+  return call.Number(static_cast<double>(call.entry().shared->catalogue_changes.load(std::memory_order_acquire)));
+}
+
+napi_value BeginAlone(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok() || !call.entry().shared) return call.Closed();
+  return call.Small(StoreRegistry::OfProcess().BeginAlone(call.entry().shared.get()) ? 1 : 0);
+}
+
+napi_value EndAlone(napi_env env, napi_callback_info info) {
+  HotCall call(env, info);
+  if (!call.ok() || !call.entry().shared) return call.Closed();
+  StoreRegistry::OfProcess().EndAlone(call.entry().shared.get());
+  return call.Small(0);
 }
 
 }  // namespace
@@ -373,6 +406,9 @@ napi_status DefineHotCalls(napi_env env, napi_value exports) {
       SEALOG_CALL("getMany", GetMany),
       SEALOG_CALL("has", Has),
       SEALOG_CALL("batch", Batch),
+      SEALOG_CALL("catalogueChanges", CatalogueChanges),
+      SEALOG_CALL("beginAlone", BeginAlone),
+      SEALOG_CALL("endAlone", EndAlone),
       SEALOG_CALL("commit", Commit),
       SEALOG_CALL("rangeFill", RangeFill),
       SEALOG_CALL("count", Count),

@@ -104,6 +104,7 @@ inline constexpr LayoutNumber kLayoutNumbers[] = {
     SEALOG_STATUS(kUnsupported),
     SEALOG_STATUS(kAbsent),
     SEALOG_STATUS(kConflict),
+    SEALOG_STATUS(kOpening),
     SEALOG_STATUS(kCapacity),
 };
 

@@ -24,13 +24,15 @@ Napi::Value PinState(const Napi::CallbackInfo& info) {
     failure.status = status;
     return Answered(info.Env(), failure);
   }
+  EntryOf(info)->pins.insert(id);
   return Napi::Number::New(info.Env(), static_cast<double>(id));
 }
 
 Napi::Value Unpin(const Napi::CallbackInfo& info) {
   auto store = StoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
-  store->Unpin(CountAt(info, 1));
+  const uint64_t id = CountAt(info, 1);
+  if (EntryOf(info)->pins.erase(id) != 0) store->Unpin(id);
   return Napi::Number::New(info.Env(), 0);
 }
 

@@ -2,6 +2,7 @@
 #include "addon/convert.h"
 #include "addon/promise_task.h"
 #include "region/region.h"
+#include "store/registry.h"
 
 namespace sealog {
 namespace {
@@ -21,8 +22,13 @@ CreateOptions ToCreateOptions(const Napi::Object& o) {
   return options;
 }
 
+Failure CreateInTurn(const std::string& path, const CreateOptions& options) {
+  const CreationTurn turn(path, options.progress == nullptr ? nullptr : options.progress + 2);
+  return turn.ok() ? CreateStore(path, options) : Failure{Status::kAborted, 0, "", 0, ""};
+}
+
 Napi::Value Create(const Napi::CallbackInfo& info) {
-  return Answered(info.Env(), CreateStore(TextAt(info, 0), ToCreateOptions(ObjectOf(info, 1))));
+  return Answered(info.Env(), CreateInTurn(TextAt(info, 0), ToCreateOptions(ObjectOf(info, 1))));
 }
 
 // The options are kept: their progress array is written to meanwhile.
@@ -30,7 +36,41 @@ Napi::Value CreateAsync(const Napi::CallbackInfo& info) {
   const Napi::Object given = ObjectOf(info, 1);
   return PromiseTask::Start(
       info.Env(), "sealog:create", {given},
-      [path = TextAt(info, 0), options = ToCreateOptions(given)](TaskResult*) { return CreateStore(path, options); });
+      [path = TextAt(info, 0), options = ToCreateOptions(given)](TaskResult*) { return CreateInTurn(path, options); });
+}
+
+Failure FileOf(const std::string& path, FileId* out) {
+  File file;
+  FileStat stat;
+  Failure failure = File::Open(path, OpenMode::kReadOnly, &file);
+  if (failure.ok()) failure = file.Stat(&stat);
+  *out = {stat.device, stat.inode};
+  return failure;
+}
+
+// Of a file that this process has open, one more handle; otherwise its region, which is to become a store, or to be
+// closed, before any other thread gets it.
+Failure OpenInTurn(const std::string& path, const RegionOptions& options, bool wait, std::unique_ptr<Region>* region,
+                   std::shared_ptr<SharedStore>* shared) {
+  StoreRegistry& registry = StoreRegistry::OfProcess();
+  for (;;) {
+    FileId id;
+    // What cannot even be looked at is for Region::Open to refuse.
+    if (!FileOf(path, &id).ok()) return Region::Open(path, options, region);
+    const StoreRegistry::Turn turn = registry.Enter(id, wait, shared);
+    if (turn == StoreRegistry::Turn::kJoined) return {};
+    if (turn == StoreRegistry::Turn::kBusy)
+      return {Status::kOpening, 0, "", 0, "it is being opened or closed in this process"};
+    Failure failure = Region::Open(path, options, region);
+    const bool other = failure.ok() && FileId{(*region)->info().device, (*region)->info().inode} != id;
+    if (failure.ok() && !other) return failure;
+    // Another file has got the name meanwhile.
+    region->reset();
+    static_cast<void>(registry.Leave(shared->get()));
+    registry.Gone(shared->get());
+    shared->reset();
+    if (!failure.ok()) return failure;
+  }
 }
 
 Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
@@ -43,10 +83,21 @@ Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
   options.flush = TextOf(o, "flush");
   options.reserve_bytes = CountOf(o, "reserveBytes", kRegionBytesMax);
   std::unique_ptr<Region> region;
-  if (Failure failure = Region::Open(TextAt(info, 0), options, &region); !failure.ok())
-    return Answered(info.Env(), failure);
-  int32_t handle = Session::Of(info.Env())->Open(std::move(region));
-  if (handle < 0) return Answered(info.Env(), Status::kNoMemory, "too many stores are open in this thread");
+  std::shared_ptr<SharedStore> shared;
+  const std::string path = TextAt(info, 0);
+  // What is no store any more, or is only looked at, is nobody's to share.
+  Failure failure = options.any_content ? Region::Open(path, options, &region)
+                                        : OpenInTurn(path, options, FlagOf(o, "wait"), &region, &shared);
+  if (!failure.ok()) return Answered(info.Env(), failure);
+  const bool joined = shared && !region;
+  int32_t handle = Session::Of(info.Env())->Open(std::move(region), shared, joined, options.read_only);
+  if (handle < 0) {
+    Entry unused;
+    unused.shared = std::move(shared);
+    if (joined) unused.store = unused.shared->store();
+    unused.Leave();
+    return Answered(info.Env(), Status::kNoMemory, "too many stores are open in this thread");
+  }
   return Napi::Number::New(info.Env(), handle);
 }
 
@@ -66,12 +117,14 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   o.Set("eadr", r.eadr);
   o.Set("fsName", r.fs_name);
   Napi::Uint8Array uuid = Napi::Uint8Array::New(env, sizeof r.fs_uuid);
+  // There is none in a worker that is being terminated.
+  if (uuid.IsEmpty() || uuid.Data() == nullptr) return env.Null();
   memcpy(uuid.Data(), r.fs_uuid, sizeof r.fs_uuid);
   o.Set("fsUuid", uuid);
   o.Set("device", static_cast<double>(r.device));
   o.Set("inode", static_cast<double>(r.inode));
   o.Set("blockBytes", r.block_bytes);
-  o.Set("readOnly", r.read_only);
+  o.Set("readOnly", r.read_only || entry->read_only);
   return o;
 }
 
@@ -126,6 +179,7 @@ Napi::Value Repair(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(env, Status::kClosed);
   if (entry->AnyRegion()->read_only()) return Answered(env, Status::kReadOnly);
+  if (entry->joined) return Answered(env, Status::kInvalid, "the store is being served");
   Bytes uuid;
   const uint64_t sequence = CountAt(info, 2);
   if (sequence == 0 || sequence == UINT64_MAX || !GetBytes(env, info[1], &uuid) || uuid.size != 16)
@@ -174,7 +228,6 @@ Napi::Value Doctor(const Napi::CallbackInfo& info) {
 Napi::Value CloseRegion(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
-  if (entry->store) entry->store->Release();
   Session::Of(info.Env())->Close(info.Env(), entry);
   return Napi::Number::New(info.Env(), 0);
 }

@@ -6,10 +6,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "region/region.h"
+#include "store/registry.h"
 #include "store/store.h"
 
 namespace sealog {
@@ -20,6 +23,10 @@ inline constexpr uint64_t kViewBytesMin = 64 << 10;
 struct Entry {
   std::unique_ptr<Region> region;  // until startStore
   std::shared_ptr<Store> store;    // from then on; a commit on another thread holds it as well
+  // This handle's part in the file that the process has open; null for a region that is none of a store's.
+  std::shared_ptr<SharedStore> shared;
+  bool joined = false;     // another handle has opened the store
+  bool read_only = false;  // whatever the store is
   uint32_t generation = 1;
   uint32_t key_codec = 0;
 
@@ -39,7 +46,37 @@ struct Entry {
   std::vector<View> views;
   uint64_t view_bytes_min = kViewBytesMin;  // smaller values are copied
 
+  // What this handle has in the store, by its ids: given back when it goes, however it goes.
+  std::set<uint64_t> snapshots, values, pins;
+  std::shared_ptr<std::atomic<bool>> stop_compacting;
+
   const Region* AnyRegion() const { return store ? &store->region() : region.get(); }
+
+  void GiveBack() {
+    if (stop_compacting) *stop_compacting = true;
+    stop_compacting.reset();
+    if (store) {
+      for (const uint64_t id : snapshots) store->ReleaseSnapshot(id);
+      for (const uint64_t id : values) store->AbortValue(id);
+      for (const uint64_t id : pins) store->Unpin(id);
+    }
+    snapshots.clear();
+    values.clear();
+    pins.clear();
+  }
+
+  // Leaves the store; who is the last of a store that is not closed cuts it off as a kill would. Nobody may use it then
+  // but tasks that hold it.
+  void Leave() {
+    GiveBack();
+    const bool last = !shared || StoreRegistry::OfProcess().Leave(shared.get());
+    if (last && store) store->Release();
+    store.reset();
+    region.reset();
+    if (last && shared) StoreRegistry::OfProcess().Gone(shared.get());
+    shared.reset();
+    joined = read_only = false;
+  }
 };
 
 inline constexpr uint32_t kMetaNumbers = 16;
@@ -47,6 +84,19 @@ inline constexpr uint32_t kHandleSlots = 1024;
 
 class Session {
  public:
+  Session() = default;
+  // The environment is gone, or going: nothing of JavaScript's is touched.
+  ~Session() {
+    for (auto& entry : entries_) {
+      for (const Entry::View& view : entry->views) {
+        if (view.place.data != nullptr) static_cast<void>(entry->store->EndView(view.place));
+      }
+      entry->Leave();
+    }
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
   // The session of this environment.
   static Session* Of(napi_env env) {
     void* data = nullptr;
@@ -54,13 +104,21 @@ class Session {
     return static_cast<Session*>(data);
   }
 
-  // -1 if too many are open.
-  int32_t Open(std::unique_ptr<Region> region) {
+  // A handle for a region, or for the store that `shared` has. -1 if too many are open; what was given is left then.
+  int32_t Open(std::unique_ptr<Region> region, std::shared_ptr<SharedStore> shared, bool joined, bool read_only) {
     size_t slot = 0;
     while (slot < entries_.size() && (entries_[slot]->region || entries_[slot]->store)) ++slot;
     if (slot == kHandleSlots) return -1;
     if (slot == entries_.size()) entries_.push_back(std::make_unique<Entry>());
-    entries_[slot]->region = std::move(region);
+    Entry& entry = *entries_[slot];
+    entry.region = std::move(region);
+    entry.joined = joined;
+    entry.read_only = read_only;
+    if (joined) {
+      entry.store = shared->store();
+      entry.key_codec = entry.store->key_codec();
+    }
+    entry.shared = std::move(shared);
     return static_cast<int32_t>(entries_[slot]->generation * kHandleSlots + slot);
   }
 
@@ -89,8 +147,8 @@ class Session {
   void Close(napi_env env, Entry* entry) {
     EndViews(env, entry);
     ReleaseBuffers(env, entry);
-    entry->store.reset();
-    entry->region.reset();
+    entry->view_bytes_min = kViewBytesMin;
+    entry->Leave();
     entry->generation = (entry->generation + 1) % (1u << 20);
     if (entry->generation == 0) entry->generation = 1;
   }

@@ -27,7 +27,7 @@ Napi::Value StartStore(const Napi::CallbackInfo& info) {
 
 Napi::Value Replay(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto store = StoreOf(info);
+  auto store = OpeningStoreOf(info);
   if (!store) return Answered(env, Status::kClosed);
   Store::ReplayResult r = store->Replay();
   if (!r.failure.ok()) Session::Of(env)->last = r.failure;
@@ -54,13 +54,35 @@ Napi::Value Replay(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Serve(const Napi::CallbackInfo& info) {
-  auto store = StoreOf(info);
+  auto store = OpeningStoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
   Napi::Object o = ObjectOf(info, 1);
   ServeOptions options;
   options.lsn_jump = FlagOf(o, "lsnJump");
   options.populate = FlagOf(o, "populate");
   return Answered(info.Env(), store->Serve(options));
+}
+
+// The store is being served: from now on others that open the file join, and are told `facts`.
+Napi::Value ShareStore(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  Bytes facts;
+  if (entry == nullptr || !entry->store || !entry->shared || entry->joined) return Answered(env, Status::kClosed);
+  if (info.Length() < 2 || !GetBytes(env, info[1], &facts) || entry->shared->store())
+    return Answered(env, Status::kInvalid);
+  StoreRegistry::OfProcess().Share(entry->shared.get(), entry->store, {facts.data, facts.data + facts.size});
+  return Napi::Number::New(env, 0);
+}
+
+// What the opener of a joined store has said; null for one that this handle is to open itself.
+Napi::Value SharedFacts(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(env, Status::kClosed);
+  if (!entry->joined) return env.Null();
+  const std::vector<uint8_t>& facts = entry->shared->facts();
+  return Napi::Buffer<uint8_t>::Copy(env, facts.data(), facts.size());
 }
 
 Napi::Value SetBuffers(const Napi::CallbackInfo& info) {
@@ -121,11 +143,24 @@ Napi::Value CloseStore(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
   Session::EndViews(env, entry);
-  Status status = entry->store->Close();
-  Failure failure = status == Status::kOk ? Failure{} : entry->store->poison();
+  entry->GiveBack();
+  // Not under a new name before it is unmapped and unlocked: whoever opens it meanwhile waits for that.
+  const std::shared_ptr<Store> store = entry->store;
+  const std::shared_ptr<SharedStore> shared = entry->shared;
+  const bool last = !shared || StoreRegistry::OfProcess().Leave(shared.get());
+  Status status = Status::kOk;
+  if (last) {
+    status = store->Close();
+  } else if (!entry->read_only && !store->region().read_only()) {
+    status = store->Commit();  // what this handle has written
+  }
+  Failure failure = status == Status::kOk ? Failure{} : store->poison();
   if (status != Status::kOk && failure.ok()) failure.status = status;
-  entry->store->Release();
+  if (last) store->Release();
+  entry->shared.reset();
+  if (!last) entry->store.reset();
   Session::Of(env)->Close(env, entry);
+  if (last && shared) StoreRegistry::OfProcess().Gone(shared.get());
   return Answered(env, failure);
 }
 
@@ -133,7 +168,8 @@ Napi::Value ReleaseSnapshot(const Napi::CallbackInfo& info) {
   auto store = StoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
   if (info.Length() < 2 || !info[1].IsNumber()) return Answered(info.Env(), Status::kInvalid);
-  store->ReleaseSnapshot(static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()));
+  const auto id = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  if (EntryOf(info)->snapshots.erase(id) != 0) store->ReleaseSnapshot(id);
   return Napi::Number::New(info.Env(), 0);
 }
 
@@ -141,30 +177,34 @@ Napi::Value ReleaseSnapshot(const Napi::CallbackInfo& info) {
 // meanwhile.
 class CommitTask : public AsyncTask {
  public:
-  CommitTask(napi_env env, napi_value callback, std::shared_ptr<Store> store)
-      : callback_(env, callback), store_(std::move(store)) {}
-  void Execute() override { status_ = store_->SyncCommit(); }
+  CommitTask(napi_env env, napi_value callback, std::shared_ptr<Store> store, uint64_t lsn)
+      : callback_(env, callback), store_(std::move(store)), lsn_(lsn) {}
+  void Execute() override { status_ = store_->CommitInBackground(lsn_); }
   void Complete(napi_env env) override { callback_.Call(env, Answer(status_)); }
 
  private:
   TaskCallback callback_;
   std::shared_ptr<Store> store_;
+  uint64_t lsn_;
   Status status_ = Status::kOk;
 };
 
 Napi::Value Compact(const Napi::CallbackInfo& info) {
   auto store = StoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
-  store->BeginCompact();
-  return PromiseTask::Start(info.Env(), "sealog:compact", {}, [store](TaskResult*) -> Failure {
-    return {store->Compact(), 0, "", 0, ""};
+  Entry* entry = EntryOf(info);
+  if (entry->read_only) return Answered(info.Env(), Status::kReadOnly);
+  auto stop = std::make_shared<std::atomic<bool>>(false);
+  entry->stop_compacting = stop;
+  return PromiseTask::Start(info.Env(), "sealog:compact", {}, [store, stop](TaskResult*) -> Failure {
+    return {store->Compact(*stop), 0, "", 0, ""};
   });
 }
 
 Napi::Value StopCompacting(const Napi::CallbackInfo& info) {
   auto store = StoreOf(info);
   if (!store) return Answered(info.Env(), Status::kClosed);
-  store->StopCompacting();
+  if (EntryOf(info)->stop_compacting) *EntryOf(info)->stop_compacting = true;
   return Napi::Number::New(info.Env(), 0);
 }
 
@@ -173,13 +213,16 @@ Napi::Value CommitAsync(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
   if (entry == nullptr || !entry->store) return Answered(env, Status::kClosed);
   if (info.Length() < 2 || !info[1].IsFunction()) return Answered(env, Status::kInvalid);
-  if (!entry->store->BeginCommit()) {
+  if (entry->read_only) return Answered(env, Status::kReadOnly);
+  uint64_t lsn = 0;
+  if (!entry->store->CommitWaits(&lsn)) {
     // A fence is all it takes, or there is nothing to do, or nothing can be done.
     Status status = entry->store->Commit();
     return status == Status::kOk ? Napi::Number::New(env, 1) : Answered(env, status);
   }
-  if (!AsyncTask::Queue(env, "sealog:commit", new CommitTask(env, info[1], entry->store))) {
-    return Answered(env, entry->store->SyncCommit());
+  if (!AsyncTask::Queue(env, "sealog:commit", new CommitTask(env, info[1], entry->store, lsn))) {
+    Status status = entry->store->Commit();
+    return status == Status::kOk ? Napi::Number::New(env, 1) : Answered(env, status);
   }
   return Napi::Number::New(env, 0);
 }
@@ -190,6 +233,8 @@ void DefineStoreCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("startStore", Napi::Function::New(env, StartStore, "startStore"));
   exports.Set("replay", Napi::Function::New(env, Replay, "replay"));
   exports.Set("serve", Napi::Function::New(env, Serve, "serve"));
+  exports.Set("shareStore", Napi::Function::New(env, ShareStore, "shareStore"));
+  exports.Set("sharedFacts", Napi::Function::New(env, SharedFacts, "sharedFacts"));
   exports.Set("setBuffers", Napi::Function::New(env, SetBuffers, "setBuffers"));
   exports.Set("checkpoint", Napi::Function::New(env, Checkpoint, "checkpoint"));
   exports.Set("storeStats", Napi::Function::New(env, Stats, "storeStats"));

@@ -16,27 +16,32 @@ napi_value PieceBytes(napi_env env, napi_callback_info info) {
 napi_value BeginValue(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Bytes key;
   Space space;
   if (!call.SpaceAt(2, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   uint64_t id = 0;
   Status status = call.store().BeginValue(space.tree, key, &id);
+  if (status == Status::kOk) call.entry().values.insert(id);
   return call.Version(status, id);
 }
 
 napi_value AppendValue(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   int64_t id = 0;
   Bytes piece;
   if (!call.Integer(1, INT64_MAX, &id) || !call.Buffer(2, &piece)) return call.Fail(Status::kInvalid);
+  if (call.entry().values.count(static_cast<uint64_t>(id)) == 0) return call.Closed();
   return call.Fail(call.store().AppendValue(static_cast<uint64_t>(id), piece));
 }
 
 napi_value FinishValue(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
+  if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   int64_t id = 0, expires = 0, expected = 0;
   int32_t flags = 0;
   if (!call.Integer(1, INT64_MAX, &id) || !call.Integer(2, INT64_MAX, &expires) ||
@@ -45,6 +50,7 @@ napi_value FinishValue(napi_env env, napi_callback_info info) {
   }
   const ValueEnd end{static_cast<uint64_t>(expires), expected >= 0, static_cast<uint64_t>(expected)};
   uint64_t version = 0;
+  if (call.entry().values.erase(static_cast<uint64_t>(id)) == 0) return call.Closed();
   Status status = call.store().FinishValue(static_cast<uint64_t>(id), end, (flags & kDeferred) != 0, &version);
   return call.Version(status, version);
 }
@@ -54,7 +60,7 @@ napi_value AbortValue(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   int64_t id = 0;
   if (!call.Integer(1, INT64_MAX, &id)) return call.Fail(Status::kInvalid);
-  call.store().AbortValue(static_cast<uint64_t>(id));
+  if (call.entry().values.erase(static_cast<uint64_t>(id)) != 0) call.store().AbortValue(static_cast<uint64_t>(id));
   return call.Small(0);
 }
 

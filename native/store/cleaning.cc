@@ -33,7 +33,7 @@ const Store::CleanBudget Store::kAtLeisure{32, 16384};
 // The newest epoch that a snapshot or a backup holds; 0: none.
 uint64_t Store::Held() const {
   const uint64_t snapshot = snapshots_.empty() ? 0 : snapshots_.rbegin()->second.epoch;
-  return pinned_.empty() ? snapshot : std::max(snapshot, pinned_.rbegin()->second->epoch);
+  return pinned_.empty() ? snapshot : std::max(snapshot, pinned_.rbegin()->second.state->epoch);
 }
 
 // Free segments, counting those that come free with the next checkpoints.
@@ -343,7 +343,7 @@ Status Store::CleanSome(uint32_t slices) {
   return Writable();
 }
 
-Status Store::Compact() {
+Status Store::Compact(const std::atomic<bool>& stop) {
   Guard guard(lock_);
   if (Status status = Writable(); status != Status::kOk) return status;
   if (leisure_level_ == 0) return Status::kUnsupported;
@@ -353,7 +353,8 @@ Status Store::Compact() {
   uint64_t moved = UINT64_MAX;
   Slice slice = Slice::kDone;
   while (slice != Slice::kNothing && cleaner_.figures().segments < most) {
-    if (stop_compacting_.load(std::memory_order_relaxed)) return Status::kAborted;
+    if (stop_compacting_.load(std::memory_order_relaxed) || stop.load(std::memory_order_relaxed))
+      return Status::kAborted;
     if (relieving_ != 0) {
       done_.wait_for(guard, kBesideWriters);
       continue;

@@ -578,6 +578,25 @@ bool Store::BeginCommit() {
   return true;
 }
 
+bool Store::CommitWaits(uint64_t* lsn) {
+  Guard guard(lock_);
+  if (Writable() != Status::kOk || !needs_device_sync()) return false;
+  *lsn = log_->last_lsn();
+  return commit_in_flight_ || Undrained();
+}
+
+// The commit begins on the thread that ends it, so that nobody waits for one that waits for a thread.
+Status Store::CommitInBackground(uint64_t lsn) {
+  {
+    Guard guard(lock_);
+    const Status status = WaitForCommit(guard);
+    if (status != Status::kOk) return status;
+    // Somebody else's took it along, or Close did.
+    if (drained_lsn_ >= lsn) return Status::kOk;
+  }
+  return BeginCommit() ? SyncCommit() : Commit();
+}
+
 Status Store::SyncCommit() {
   Failure failure = persister_.WriteRanges(std::move(commit_ranges_));
   Guard guard(lock_);

@@ -70,7 +70,7 @@ Status Store::PinState(uint64_t* id) {
   if (Status status = CopyPinned(state.get()); status != Status::kOk) return status;
   pool_->pins().Add(state->epoch);
   *id = next_pinned_++;
-  pinned_.emplace(*id, std::move(state));
+  pinned_.emplace(*id, Pin{std::move(state)});
   return Status::kOk;
 }
 
@@ -78,7 +78,7 @@ Status Store::AwaitPinned(uint64_t id) {
   Guard guard(lock_);
   auto it = pinned_.find(id);
   if (!serving_ || it == pinned_.end()) return Status::kClosed;
-  const uint64_t sequence = it->second->slot.sequence;
+  const uint64_t sequence = it->second.state->slot.sequence;
   ++pinned_readers_;
   done_.wait(guard, [this, sequence] {
     return !serving_ || poison_status_ != Status::kOk || !in_flight_ || slot_sequence_ != sequence;
@@ -92,7 +92,12 @@ void Store::Unpin(uint64_t id) {
   Guard guard(lock_);
   auto it = pinned_.find(id);
   if (it == pinned_.end()) return;
-  const uint64_t epoch = it->second->epoch;
+  it->second.given_back = true;
+  if (it->second.readers == 0) DropPin(it);
+}
+
+void Store::DropPin(std::map<uint64_t, Pin>::iterator it) {
+  const uint64_t epoch = it->second.state->epoch;
   pinned_.erase(it);
   pool_->pins().Remove(epoch);
 }
@@ -100,14 +105,17 @@ void Store::Unpin(uint64_t id) {
 std::shared_ptr<const PinnedState> Store::EnterPinned(uint64_t id) {
   Guard guard(lock_);
   auto it = pinned_.find(id);
-  if (!serving_ || it == pinned_.end()) return nullptr;
+  if (!serving_ || it == pinned_.end() || it->second.given_back) return nullptr;
   ++pinned_readers_;
-  return it->second;
+  ++it->second.readers;
+  return it->second.state;
 }
 
-void Store::LeavePinned() {
+void Store::LeavePinned(uint64_t id) {
   Guard guard(lock_);
   --pinned_readers_;
+  auto it = pinned_.find(id);
+  if (--it->second.readers == 0 && it->second.given_back) DropPin(it);
   done_.notify_all();
 }
 

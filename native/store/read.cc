@@ -330,7 +330,9 @@ Status Store::Count(uint64_t snapshot, uint32_t tree, const KeyRange& range, uin
   if (broken_) return Status::kMedia;
   Status status = Status::kMedia;
   if (!Shielded([&] {
-        status = CountRange(*pool_, *space_, state.roots[tree], range, count, &damaged_offset_);
+        uint64_t damaged = 0;
+        status = CountRange(*pool_, *space_, state.roots[tree], range, count, &damaged);
+        if (damaged != 0) damaged_offset_ = damaged;
         uint64_t expired = 0;
         if (status == Status::kOk) status = CountExpired(state, tree, range, &expired);
         *count -= std::min(*count, expired);

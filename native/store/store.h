@@ -183,6 +183,10 @@ class Store {
   // (any). REQUIRES: one at a time.
   bool BeginCommit();
   Status SyncCommit();
+  // The same for any number of callers: whether Commit would wait for the device. Then CommitInBackground, on a thread
+  // that may, makes everything up to `*lsn` durable.
+  bool CommitWaits(uint64_t* lsn);
+  Status CommitInBackground(uint64_t lsn);
   // A durable checkpoint of everything so far.
   Status Checkpoint();
   // A little cleaning now, however full the store is: up to so many looks at a segment. For tests.
@@ -191,8 +195,10 @@ class Store {
   // lock; for a thread of its own. kUnsupported: the store was made before cleaning. kAborted: StopCompacting since
   // BeginCompact, which whoever asks for it calls before the thread has it, or Close.
   void BeginCompact() { stop_compacting_ = false; }
-  Status Compact();
+  Status Compact() { return Compact(stop_compacting_); }
   void StopCompacting() { stop_compacting_ = true; }
+  // As Compact, for one of several: kAborted also by `stop`.
+  Status Compact(const std::atomic<bool>& stop);
 
   // --- growth
   // ----------------------------------------------------------------------------------------------------------- To be
@@ -253,6 +259,7 @@ class Store {
   // kClosed, kPoisoned, kMedia.
   Status PinState(uint64_t* id);
   Status AwaitPinned(uint64_t id);
+  // Whoever reads the state in this moment reads it to the end.
   void Unpin(uint64_t id);
   // Runs `f(const PinnedState&)` on this thread, without the lock, in a guard: it reads the region, in slices, since
   // Release waits for it. kMedia: a SIGBUS ended it. kClosed: there is no such pin any more.
@@ -261,7 +268,7 @@ class Store {
     std::shared_ptr<const PinnedState> state = EnterPinned(id);
     if (!state) return Status::kClosed;
     const bool whole = Shielded([&] { f(*state); });
-    LeavePinned();
+    LeavePinned(id);
     return whole ? Status::kOk : Status::kMedia;
   }
 
@@ -398,7 +405,7 @@ class Store {
   Status FreezeReadOnly();
   Status CopyPinned(PinnedState* out) const;
   std::shared_ptr<const PinnedState> EnterPinned(uint64_t id);
-  void LeavePinned();
+  void LeavePinned(uint64_t id);
 
   // read.cc
   GetResult CopyValue(const Record& record, uint64_t offset, uint8_t* out, size_t out_bytes);
@@ -451,7 +458,7 @@ class Store {
   bool broken_ = false;  // the index in memory was cut off in a change: no reads either
   Status poison_status_ = Status::kOk;
   Failure poison_;
-  uint64_t damaged_offset_ = 0;
+  std::atomic<uint64_t> damaged_offset_{0};
 
   // Cleaning.
   struct CleaningWork {
@@ -514,7 +521,13 @@ class Store {
   uint64_t background_commits_ = 0;  // drains that went that way
 
   // States that are held on to, and how many threads are looking at one just now.
-  std::map<uint64_t, std::shared_ptr<const PinnedState>> pinned_;
+  struct Pin {
+    std::shared_ptr<const PinnedState> state;
+    uint32_t readers = 0;
+    bool given_back = false;  // goes when the last of them leaves
+  };
+  void DropPin(std::map<uint64_t, Pin>::iterator it);
+  std::map<uint64_t, Pin> pinned_;
   uint64_t next_pinned_ = 1;
   uint32_t pinned_readers_ = 0;
 

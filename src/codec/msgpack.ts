@@ -41,8 +41,7 @@ export class MsgpackCodec implements ValueCodec {
       },
       saveStructures: (added, isCompatible) => {
         if (!isCompatible(decodeStructures(structures.load(), structuresMax))) return false
-        structures.save(encodeStructures(added))
-        return true
+        return structures.save(encodeStructures(added))
       },
     })
   }

@@ -4,8 +4,11 @@ import { SealogError } from '../errors.ts'
 export interface StructureStore {
   /** The bytes last saved, by any process; undefined if none were. */
   load(): Uint8Array | undefined
-  /** Keeps these instead. They must be durable no later than the value that is being encoded. */
-  save(bytes: Uint8Array): void
+  /**
+   * Keeps these instead. They must be durable no later than the value that is being encoded.
+   * @returns false if others have been saved since they were loaded
+   */
+  save(bytes: Uint8Array): boolean
 }
 
 /** Lists of property names, as JSON: readable, and independent of what it describes. */

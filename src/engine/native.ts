@@ -47,6 +47,8 @@ export interface NativeOpenOptions {
   readonly anyContent?: boolean
   /** Addresses to reserve, where that is more than what is reserved anyway. */
   readonly reserveBytes: number
+  /** While another thread opens or closes the store: waits for that, instead of answering -Status.Opening. */
+  readonly wait?: boolean
 }
 
 /** What the headers of log segments say of a store without superblocks. */
@@ -207,6 +209,15 @@ export interface Native {
   startStore(handle: Handle, plan: Uint8Array): number
   replay(handle: Handle): ReplayResult | number
   serve(handle: Handle, options: ServeOptions): number
+  /** Of a store that is served: others that open the file join it from now on, and get `facts`. */
+  shareStore(handle: Handle, facts: Uint8Array): number
+  /** What the opener of a store that this handle has joined has said; null: this handle is to open it itself. */
+  sharedFacts(handle: Handle): Uint8Array | null | number
+  /** A number that changes with each change of the system's tree, by whatever handle. */
+  catalogueChanges(handle: Handle): number
+  /** 1: no other handle has the store open, nor gets it before endAlone; 0: others may write. */
+  beginAlone(handle: Handle): number
+  endAlone(handle: Handle): number
   setBuffers(handle: Handle, write: Uint8Array, read: Uint8Array, meta: Float64Array): number
   checkpoint(handle: Handle): number
   storeStats(handle: Handle, out: Float64Array): number

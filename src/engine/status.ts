@@ -31,6 +31,7 @@ export const Status = {
   Unsupported: 32,
   Absent: 33,
   Conflict: 34,
+  Opening: 35,
   Capacity: 40,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]

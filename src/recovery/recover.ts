@@ -9,6 +9,7 @@ import { checkSeal } from './check-seal.ts'
 import { chooseMeta, chooseSeal, type MetaChoice, type Refusal } from './choose.ts'
 import { classifyLog, type LogEnd } from './classify.ts'
 import { chooseCodecs, type StoreCodecs } from './codecs.ts'
+import { checkJoin, decodeFacts, encodeFacts } from './join.ts'
 import { type Plan, planStore } from './plan.ts'
 import type { RecoveryReport, SealReport } from './report.ts'
 
@@ -35,20 +36,40 @@ export function openStore(engine: Engine, path: string, options: ResolvedOptions
       if (!isSealogError(error, 'ERR_SEALOG_ABSENT') || !options.createIfMissing) throw error
     }
   }
-  check(engine, engine.createStore(path, nativeCreateOptions(options)), { path })
-  return recoverStore(engine, path, options, true)
+  const answer = engine.createStore(path, nativeCreateOptions(options))
+  // Somebody else has created it meanwhile: then that one is opened.
+  if (answer !== -Status.Exists || options.errorIfExists) check(engine, answer, { path })
+  return recoverStore(engine, path, options, answer >= 0)
 }
 
 /**
  * Recovers the store at `path` and begins to serve it: META is read and chosen from here, then native replays the log. On any
- * refusal the region is closed again and the file left as it was.
+ * refusal the region is closed again and the file left as it was. What this process has open is joined; while another thread opens or
+ * closes it, that is waited for.
  * @param created whether this process has just made it
  * @throws SealogError, TypeError (encodings that differ from the store's)
  */
 export function recoverStore(engine: Engine, path: string, options: ResolvedOptions, created: boolean): RecoveredStore {
+  const recovered = recoverInTurn(engine, path, options, created, true)
+  if (recovered === undefined) throw errorFromStatus(Status.Locked, null, { path })
+  return recovered
+}
+
+/** As recoverStore. @param wait if false, undefined is returned while another thread opens or closes the store */
+export function recoverInTurn(
+  engine: Engine,
+  path: string,
+  options: ResolvedOptions,
+  created: boolean,
+  wait: boolean,
+): RecoveredStore | undefined {
   const startedMs = performance.now()
   const context = { path }
-  const handle = check(engine, engine.openRegion(path, nativeOpenOptions(options)), context)
+  const handle = engine.openRegion(path, { ...nativeOpenOptions(options), wait })
+  if (handle === -Status.Opening) return undefined
+  check(engine, handle, context)
+  const facts = engine.sharedFacts(handle)
+  if (facts !== null) return joinStore(engine, path, handle, facts, options)
   try {
     let info = checkObject(engine, engine.regionInfo(handle), context)
     const choice = accept(
@@ -81,9 +102,30 @@ export function recoverStore(engine: Engine, path: string, options: ResolvedOpti
     const serveOptions = { lsnJump: end.kind === 'clean' ? 0 : 1, populate: !info.readOnly } as const
     check(engine, engine.serve(handle, serveOptions), context)
     const recovery = reportOf(created, end, choice, plan, replay, performance.now() - startedMs)
-    return { handle, info, superblock: choice.superblock, ...codecs, recovery, seal }
+    const { superblock } = choice
+    check(engine, engine.shareStore(handle, encodeFacts({ superblock, recovery, seal }, options)), context)
+    return { handle, info, superblock, ...codecs, recovery, seal }
   } catch (error) {
     engine.closeRegion(handle)
+    throw error
+  }
+}
+
+function joinStore(
+  engine: Engine,
+  path: string,
+  handle: Handle,
+  bytes: Uint8Array | number,
+  options: ResolvedOptions,
+): RecoveredStore {
+  try {
+    const { superblock, recovery, seal, options: open } = decodeFacts(checkObject(engine, bytes, { path }))
+    const info = checkObject(engine, engine.regionInfo(handle), { path })
+    const codecs = chooseCodecs(superblock, options)
+    checkJoin(path, info, open, options)
+    return { handle, info, superblock, ...codecs, recovery, seal }
+  } catch (error) {
+    engine.closeStore(handle)
     throw error
   }
 }

@@ -119,7 +119,7 @@ describe('SealogLevel', () => {
 
   it('passes on what Sealog refuses, as a cause or as it is', async () => {
     const db = await openLevel()
-    const second = new SealogLevel(db.location)
+    const second = new SealogLevel(db.location, { durability: 'relaxed' })
     const refusal = (await rejectionOf(() => second.open())) as Error
     expect(refusal).toMatchObject({ code: 'LEVEL_DATABASE_NOT_OPEN' })
     expect(isSealogError(refusal.cause, 'ERR_SEALOG_LOCKED')).toBe(true)

@@ -128,8 +128,7 @@ export function refusalSteps(keys: KeySpace, values: ValueSpace): WeightedSteps[
           : // eslint-disable-next-line @typescript-eslint/require-await
             (async () => open(path, options))()
       for (const [options, error] of [
-        [optionsOf(shape), 'ERR_SEALOG_LOCKED'],
-        [{ readOnly: true }, 'ERR_SEALOG_LOCKED'],
+        [{ ...optionsOf(shape), checkpointBytes: '77KiB' }, 'ERR_SEALOG_LOCKED'],
         [{ errorIfExists: true }, 'ERR_SEALOG_EXISTS'],
         [{ ...other, wrong: true }, 'TypeError'],
       ] as const) {

@@ -111,6 +111,9 @@ export function fakeEngine(given: Partial<FakeState> = {}): { engine: Engine; st
         state.file = encodeMeta({ slots: [{ ...testSlot, flags: 1, clean: true }] })
         return 0
       }),
+    // Nobody else has it open.
+    sharedFacts: () => null,
+    shareStore: () => call('shareStore', () => 0),
     regionInfo: () => call('regionInfo', () => state.info),
     readRegion: (_, offset, buffer) =>
       call('readRegion', () => state.file!.copy(buffer, 0, offset, offset + buffer.length)),

@@ -25,6 +25,7 @@ function memoryStructures(): StructureStore & { bytes: Uint8Array | undefined; s
     save(bytes) {
       this.saves++
       this.bytes = Uint8Array.from(bytes)
+      return true
     },
   }
 }
@@ -117,7 +118,7 @@ describe('msgpack values', () => {
       load: () => structures.load(),
       save: (bytes) => {
         if (broken) throw new Error('full')
-        structures.save(bytes)
+        return structures.save(bytes)
       },
     }
     const codec = codecOf('msgpack', flaky)
@@ -138,7 +139,7 @@ describe('msgpack values', () => {
         slab.fill(0)
         return structures.bytes
       },
-      save: () => undefined,
+      save: () => true,
     }
     const value = codecOf('msgpack', disturbing).decode(slab, 0, bytes.length)
     expect(value).toStrictEqual([{ a: 'x'.repeat(100), b: Buffer.from('bytes') }, { c: 1 }])
@@ -249,7 +250,7 @@ describe('msgpack values', () => {
     ]) {
       expect(() => decode(codec, bytes)).toThrow(expect.objectContaining({ code: 'ERR_SEALOG_CORRUPT' }))
     }
-    const damaged: StructureStore = { load: () => Buffer.from('[[1]]'), save: () => undefined }
+    const damaged: StructureStore = { load: () => Buffer.from('[[1]]'), save: () => true }
     expect(() => decode(codecOf('msgpack', damaged), Buffer.from([0x40, 1]))).toThrow(/structures are damaged/)
   })
 })

@@ -52,6 +52,7 @@ describe('opening a store', () => {
       'readRegion',
       'setGrowth',
       'serve',
+      'shareStore',
     ])
     expect(state.served).toEqual({ lsnJump: 0, populate: true })
     expect(store).toMatchObject({ handle: 7, keys: 'ordered', encoding: 'msgpack' })
