@@ -119,6 +119,18 @@ Status Tree::Locate(Bytes key, Place* place) {
   return Status::kOk;
 }
 
+bool Tree::LocateAgain(Bytes key, uint64_t ref, Place* place) {
+  place->hash = HashKey(key);
+  place->splits = false;
+  if (root_.ref == 0 || !Descend(*pool_, root_, key, &place->path)) return false;
+  const LeafNode& leaf = *place->path.leaf;
+  for (uint64_t match = MatchFingerprint(leaf, place->hash.fingerprint); match != 0; match &= match - 1) {
+    place->index = static_cast<uint32_t>(__builtin_ctzll(match));
+    if (leaf.refs[place->index] == ref) return place->found = true;
+  }
+  return false;
+}
+
 // The leaf's keys, and the separators of every node of the path, are between the separators above them; otherwise what
 // a split puts into a node would be out of order there.
 bool Tree::InOrder(const Place& place) const {

@@ -61,6 +61,12 @@ struct Place {
   SortedLeaf sorted;
 };
 
+// What a change was found to replace, at the first of two looks.
+struct Replaced {
+  uint64_t ref = 0;    // 0: nothing, or a list of pieces, which is read again
+  uint32_t bytes = 0;  // in its segment's account; 0: damaged, and stays counted
+};
+
 class Tree {
  public:
   Tree(NodePool* pool, const Space* space) : pool_(pool), space_(space) {}
@@ -88,6 +94,9 @@ class Tree {
   // Finds the place of `key`. kCorrupt: a node or a record that the change would rely on does not hold;
   // damaged_offset() names it.
   Status Locate(Bytes key, Place* place);
+  // The same where `key` was found as entry `ref` before, without a look at its record. False: it is not that any more,
+  // or the way to it does not hold.
+  bool LocateAgain(Bytes key, uint64_t ref, Place* place);
   // Points `key` at the record at `offset`. REQUIRES: located since the last change; nodes ensured. Cannot fail.
   void Set(Place* place, Bytes key, uint64_t offset);
   // Takes the key out. REQUIRES: located, found; nodes ensured. Cannot fail.

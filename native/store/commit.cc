@@ -150,9 +150,17 @@ Status Store::OutOfLog() {
   return Poison(Status::kFull, {Status::kFull, 0, "", 0, "the log had no room for a frame that had been counted"});
 }
 
+// What a change at `place` replaces, as far as it need not be read again.
+Replaced Store::Replacing(const Place& place) const {
+  if (!place.found || (place.record.flags & kRecordExtents) != 0) return {};
+  const uint64_t ref = place.path.leaf->refs[place.index];
+  const bool holds = VerifyRecord(*space_, RecordRefOffset(ref), place.record);
+  return {ref, holds ? place.record.FootprintBytes() : 0};
+}
+
 // The index change of one record that lies in the log at `offset`, and the accounts of its segment and its
-// predecessor's.
-Status Store::Index(Place* place, const Change& change, uint64_t offset) {
+// predecessor's, which is `replaced` if that is given.
+Status Store::Index(Place* place, const Change& change, uint64_t offset, const Replaced* replaced) {
   Tree& tree = trees_[change.tree];
   // Just what it takes: more might not be left, or would be taken from what removes need in a full store.
   uint32_t leaves = change.kind == kRecordPut && place->path.leaf == nullptr ? 1 : 0, inners = 0;
@@ -173,9 +181,11 @@ Status Store::Index(Place* place, const Change& change, uint64_t offset) {
   } else if (place->found) {
     tree.Erase(place);
   }
-  if (place->found) {
-    // How much a damaged record took up is not known. It stays counted: its segment is never given back, and no other
-    // record in it is lost by that.
+  // How much a damaged record took up is not known. It stays counted: its segment is never given back, and no other
+  // record in it is lost by that.
+  if (replaced != nullptr) {
+    if (replaced->bytes != 0) AddLiveBytes(old, -int64_t{replaced->bytes});
+  } else if (place->found) {
     const Record& before = place->record;
     if (VerifyRecord(*space_, old, before))
       AddLive(old, {before.kind, before.flags, before.tree, before.key, before.value}, -1);
@@ -372,6 +382,7 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head
   // Keys that are scattered have each to be waited for; those in order come by themselves.
   uint32_t moves = kSideBySide;
   const LeafNode* leaf = nullptr;
+  work->replaced.resize(count);
   for (uint32_t i = 0; i < count; ++i) {
     const Change& change = changes[i];
     Tree& tree = trees_[change.tree];
@@ -389,6 +400,7 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head
       damaged_offset_ = tree.damaged_offset();
       return s;
     }
+    work->replaced[i] = Replacing(batch_place_);
     moves += std::exchange(leaf, batch_place_.path.leaf) != batch_place_.path.leaf;
     // What is moved has its place.
     puts += change.kind == kRecordPut && (change.flags & kRecordMoved) == 0;
@@ -429,8 +441,12 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head
   }
   phase_ = Phase::kIndexing;
   for (uint32_t i = 0; i < count; ++i) {
-    Status s = trees_[changes[i].tree].Locate(changes[i].key, &batch_place_);
-    if (s == Status::kOk) s = Index(&batch_place_, changes[i], work->offsets[i]);
+    Tree& tree = trees_[changes[i].tree];
+    const Replaced& replaced = work->replaced[i];
+    // Unless a change before it in the batch has the same key.
+    const bool same = replaced.ref != 0 && tree.LocateAgain(changes[i].key, replaced.ref, &batch_place_);
+    Status s = same ? Status::kOk : tree.Locate(changes[i].key, &batch_place_);
+    if (s == Status::kOk) s = Index(&batch_place_, changes[i], work->offsets[i], same ? &replaced : nullptr);
     if (s != Status::kOk) return Behind(s);
   }
   *version = log_->last_lsn();

@@ -321,7 +321,8 @@ class Store {
   bool Relieve(Guard& guard, uint32_t segments);
   bool CheckpointsForRoom(Guard& guard);
   Status Outline(Change* change, std::vector<uint8_t>* extents);
-  Status Index(Place* place, const Change& change, uint64_t offset);
+  Status Index(Place* place, const Change& change, uint64_t offset, const Replaced* replaced = nullptr);
+  Replaced Replacing(const Place& place) const;
   Status Logged(Place* place, const Change& change, bool deferred, uint64_t* version);
   // What a batch needs while it is tried.
   struct BatchWork {
@@ -329,6 +330,7 @@ class Store {
     std::vector<std::vector<uint8_t>> extents;
     std::vector<uint8_t> expiry_keys;
     std::vector<uint64_t> offsets;
+    std::vector<Replaced> replaced;
     std::vector<uint32_t> groups;  // changes in each frame
   };
   // `prepare(BatchWork*)` says what to change, at the beginning of each attempt, under the lock.
