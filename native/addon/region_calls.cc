@@ -1,6 +1,7 @@
 #include "addon/cold_calls.h"
 #include "addon/convert.h"
 #include "addon/promise_task.h"
+#include "platform/lock_holder.h"
 #include "region/region.h"
 #include "store/registry.h"
 
@@ -224,6 +225,17 @@ Napi::Value Doctor(const Napi::CallbackInfo& info) {
   return o;
 }
 
+// null: not found.
+Napi::Value FindHolder(const Napi::CallbackInfo& info) {
+  LockHolder holder;
+  if (!FindLockHolder(TextAt(info, 0), &holder).ok() || holder.pid == 0) return info.Env().Null();
+  Napi::Object o = Napi::Object::New(info.Env());
+  o.Set("pid", static_cast<double>(holder.pid));
+  o.Set("command", holder.command);
+  o.Set("exclusive", holder.exclusive);
+  return o;
+}
+
 // A store that is running is cut off as a kill would: no commit, no checkpoint.
 Napi::Value CloseRegion(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
@@ -244,6 +256,7 @@ void DefineRegionCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("enforceSeal", Napi::Function::New(env, Enforce, "enforceSeal"));
   exports.Set("repairSeal", Napi::Function::New(env, Repair, "repairSeal"));
   exports.Set("doctor", Napi::Function::New(env, Doctor, "doctor"));
+  exports.Set("lockHolder", Napi::Function::New(env, FindHolder, "lockHolder"));
   exports.Set("closeRegion", Napi::Function::New(env, CloseRegion, "closeRegion"));
 }
 

@@ -7,6 +7,7 @@
 #include "platform/file.h"
 #include "platform/file_system.h"
 #include "platform/guard.h"
+#include "platform/lock_holder.h"
 #include "platform/mapping.h"
 #include "platform/syscall.h"
 #include "platform/system.h"

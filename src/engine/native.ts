@@ -67,6 +67,15 @@ export interface NativeGrowthOptions {
   readonly sealSequence: number
 }
 
+/** A process with a lock on a file. */
+export interface LockHolder {
+  readonly pid: number
+  /** Its name, as /proc/PID/comm has it; '' where it cannot be read. */
+  readonly command: string
+  /** A writer's lock; a reader's otherwise. */
+  readonly exclusive: boolean
+}
+
 /** What has become of a store's size since it was opened. */
 export interface GrowthReport {
   readonly bytes: number
@@ -204,6 +213,8 @@ export interface Native {
   repairSeal(handle: Handle, uuid: Uint8Array, sequence: number): number
   enforceSeal(handle: Handle): number
   doctor(directory: string): Record<string, unknown> | number
+  /** null: not found. Goes through /proc, for 100 ms at most. */
+  lockHolder(path: string): LockHolder | null
   closeRegion(handle: Handle): number
 
   startStore(handle: Handle, plan: Uint8Array): number

@@ -9,6 +9,7 @@ import { checkSeal } from './check-seal.ts'
 import { chooseMeta, chooseSeal, type MetaChoice, type Refusal } from './choose.ts'
 import { classifyLog, type LogEnd } from './classify.ts'
 import { chooseCodecs, type StoreCodecs } from './codecs.ts'
+import { lockedError, LockPatience } from './lock.ts'
 import { checkJoin, decodeFacts, encodeFacts } from './join.ts'
 import { type Plan, planStore } from './plan.ts'
 import type { RecoveryReport, SealReport } from './report.ts'
@@ -50,23 +51,33 @@ export function openStore(engine: Engine, path: string, options: ResolvedOptions
  * @throws SealogError, TypeError (encodings that differ from the store's)
  */
 export function recoverStore(engine: Engine, path: string, options: ResolvedOptions, created: boolean): RecoveredStore {
-  const recovered = recoverInTurn(engine, path, options, created, true)
-  if (recovered === undefined) throw errorFromStatus(Status.Locked, null, { path })
-  return recovered
+  const patience = new LockPatience(options.waitMs)
+  for (;;) {
+    const recovered = recoverInTurn(engine, path, options, created, true)
+    if (typeof recovered === 'object') return recovered
+    if (recovered === 'opening') throw errorFromStatus(Status.Locked, null, { path })
+    if (patience.over) throw lockedError(engine, path)
+    patience.sleep()
+  }
 }
 
-/** As recoverStore. @param wait if false, undefined is returned while another thread opens or closes the store */
+/**
+ * One attempt at recoverStore.
+ * @param wait if false, it does not wait while another thread opens or closes the store
+ * @returns 'opening' while another thread does, or this one itself; 'locked' while another process has the store
+ */
 export function recoverInTurn(
   engine: Engine,
   path: string,
   options: ResolvedOptions,
   created: boolean,
   wait: boolean,
-): RecoveredStore | undefined {
+): RecoveredStore | 'opening' | 'locked' {
   const startedMs = performance.now()
   const context = { path }
   const handle = engine.openRegion(path, { ...nativeOpenOptions(options), wait })
-  if (handle === -Status.Opening) return undefined
+  if (handle === -Status.Opening) return 'opening'
+  if (handle === -Status.Locked) return 'locked'
   check(engine, handle, context)
   const facts = engine.sharedFacts(handle)
   if (facts !== null) return joinStore(engine, path, handle, facts, options)
