@@ -6,6 +6,7 @@
 #include "platform/extent_map.h"
 #include "platform/file.h"
 #include "platform/file_system.h"
+#include "platform/fork.h"
 #include "platform/guard.h"
 #include "platform/lock_holder.h"
 #include "platform/mapping.h"

@@ -106,6 +106,13 @@ Region::~Region() {
   if (immutable_) static_cast<void>(ClearImmutable(file_));
 }
 
+// In a forked child.
+void Region::GiveUp() {
+  immutable_ = false;
+  file_.Close();
+  mapping_.Abandon(false);
+}
+
 Failure Region::EnforceSeal() const {
   if (info_.domain != Domain::kPmem || info_.fs_name != "ext4") {
     return Refusal(Status::kUnsupported,

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "persist/flush.h"
 #include "platform/file.h"
+#include "platform/fork.h"
 #include "platform/guard.h"
 #include "platform/mapping.h"
 #include "region/domain.h"
@@ -59,6 +60,9 @@ class Region {
   // Mapping, by domain: pmem kSharedSync; memory, os kShared; disk kPrivate, where the file changes by file() only. A
   // read-only region is kPrivate always: replay may store to it.
   static Failure Open(const std::string& path, const RegionOptions& options, std::unique_ptr<Region>* out);
+
+  // In a forked child it is of no bytes, and file() is closed: what is there is the parent's, and its lock goes with
+  // it.
 
   // Takes the immutable flag away again, if EnforceSeal has set it.
   ~Region();
@@ -111,12 +115,14 @@ class Region {
 
  private:
   Region() = default;
+  void GiveUp();
   Failure Populate(uint64_t begin, uint64_t end, const std::atomic<bool>* stop) const;
 
   File file_;  // first, so that it is closed last: the lock covers the mapping
   Mapping mapping_;
   RegionInfo info_;
   mutable bool immutable_ = false;  // of the inode, not of what is mapped
+  ForkWatch fork_watch_{[](void* region) { static_cast<Region*>(region)->GiveUp(); }, this};
 };
 
 }  // namespace sealog

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "platform/fork.h"
 #include "store/store.h"
 
 namespace sealog {
@@ -70,9 +71,13 @@ class StoreRegistry {
   void EndAlone(SharedStore* shared);
 
  private:
+  void Forget();
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<FileId, std::shared_ptr<SharedStore>> stores_;
+  // A forked child has none of its parent's open.
+  ForkWatch fork_watch_{[](void* registry) { static_cast<StoreRegistry*>(registry)->Forget(); }, this};
 };
 
 // Makes the creation of one store by several threads happen once: whoever comes later waits, and finds it.

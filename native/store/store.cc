@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "platform/system.h"
 #include "platform/usage.h"
@@ -33,8 +34,19 @@ Store::Store(std::unique_ptr<Region> region, FlushKind flush)
 
 Store::~Store() { Release(); }
 
+// In a forked child: the locks as nobody holds them, and nothing to wait for.
+void Store::GiveUp() {
+  new (&lock_) WriterLock;
+  for (std::condition_variable_any* each : {&wake_, &done_, &cleaner_wake_, &grow_})
+    new (each) std::condition_variable_any;
+  forked_ = stop_ = true;
+  serving_ = in_flight_ = commit_in_flight_ = growing_ = false;
+  pinned_readers_ = 0;
+  if (view_mapping_) view_mapping_->Abandon();
+}
+
 void Store::Release() {
-  {
+  if (!forked_) {
     Guard guard(lock_);
     static_cast<void>(WaitForCommit(guard));
     serving_ = false;
@@ -256,7 +268,7 @@ void Store::WipeTornSlot() {
 }
 
 Status Store::Writable() const {
-  if (!serving_) return Status::kClosed;
+  if (!serving_) return forked_ ? Status::kForked : Status::kClosed;
   return region_->read_only() ? Status::kReadOnly : poison_status_;
 }
 
@@ -327,6 +339,7 @@ void Store::RetireEmptySegments() {
 }
 
 Status Store::Close() {
+  if (forked_) return Status::kOk;
   stop_compacting_ = true;
   Guard guard(lock_);
   Status status = Status::kOk;

@@ -17,6 +17,7 @@
 #include "index/index.h"
 #include "log/log.h"
 #include "persist/persist.h"
+#include "platform/fork.h"
 #include "platform/guard.h"
 #include "platform/thread.h"
 #include "platform/view_mapping.h"
@@ -283,6 +284,9 @@ class Store {
   // What the first failure of a durable write was; of the last read or write that met damage.
   Failure poison();
   uint64_t damaged_offset() const { return damaged_offset_; }
+  // This process was forked from the one that opened it: everything is refused, reads with kClosed, and nothing that is
+  // done here reaches the file or its lock.
+  bool forked() const { return forked_; }
   bool needs_device_sync() const { return persister_.drain_kind() == DrainKind::kWriteThrough; }
 
  private:
@@ -296,6 +300,7 @@ class Store {
   }
 
   // store.cc
+  void GiveUp();
   Status Writable() const;
   Status Poison(Status status, const Failure& failure);
   Status Interrupted();
@@ -546,6 +551,9 @@ class Store {
   uint64_t growth_failed_ms_ = 0;
   uint64_t grown_populated_bytes_ = 0;
   bool grown_unpopulated_ = false;  // some part of what has grown
+
+  bool forked_ = false;
+  ForkWatch fork_watch_{[](void* store) { static_cast<Store*>(store)->GiveUp(); }, this};
 };
 
 }  // namespace sealog
