@@ -26,7 +26,7 @@ export interface OpenOptions<V = unknown> {
   readonly durability?: Durability
   /** Refuse to open (ERR_SEALOG_REQUIRE) where the persistence domain is weaker than this. */
   readonly require?: Domain
-  /** Open for reading only; nothing in the file changes. The store must exist. */
+  /** Open for reading only, also beside a writer in another process; nothing in the file changes. The store must exist. */
   readonly readOnly?: boolean
   /** How keys are encoded and so ordered. Default: as the store was created, 'ordered' for a new one. */
   readonly keys?: KeyEncoding

@@ -49,6 +49,7 @@ class HotCall {
   bool ok() const { return entry_ != nullptr; }
   Entry& entry() { return *entry_; }
   Store& store() { return *entry_->store; }
+  Store& store(int64_t snapshot) { return entry_->StoreOf(static_cast<uint64_t>(snapshot)); }
   napi_value arg(size_t i) const { return args_[i]; }
 
   // A number argument as an integer in [0, max]; false if it is not one.

@@ -63,7 +63,7 @@ StoreRegistry::Turn StoreRegistry::Enter(FileId id, bool wait, std::shared_ptr<S
 
 void StoreRegistry::Share(SharedStore* shared, std::shared_ptr<Store> store, std::vector<uint8_t> facts) {
   std::lock_guard<std::mutex> guard(mutex_);
-  shared->store_ = std::move(store);
+  shared->Replace(std::move(store));
   shared->facts_ = std::move(facts);
   shared->state_ = SharedStore::State::kShared;
   changed_.notify_all();

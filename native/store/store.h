@@ -36,7 +36,8 @@ namespace sealog {
 struct ServeOptions {
   bool lsn_jump = false;  // the last session did not end cleanly
   bool populate = true;
-  bool clean_behind = true;  // a thread cleans when the store gets full
+  bool clean_behind = true;      // a thread cleans when the store gets full
+  bool as_checkpointed = false;  // read-only: what is behind the checkpoint is not replayed
 };
 
 // How the store may grow by itself, in whole segments rounded up; and where the seal's records stand.
@@ -246,6 +247,9 @@ class Store {
   // Keeps the newest state for reading until it is released; 0 if the store is closed. `*lsn` gets its last commit.
   // O(1).
   uint64_t OpenSnapshot(uint64_t* lsn);
+  // Of a reader that takes the place of another, with a newer state: no id is used again.
+  void NumberSnapshotsBehind(Store* before);
+  uint64_t next_snapshot();
   void ReleaseSnapshot(uint64_t id);
   // Copies the value's bytes from `offset` on, to the end of the piece that they are in: value_stream.h.
   PartResult GetPart(uint64_t snapshot, uint32_t tree, Bytes key, uint64_t offset, uint8_t* out, size_t out_bytes);
@@ -386,6 +390,9 @@ class Store {
   void FinishCheckpoint(Status status);
   Status CheckpointLocked(Guard& guard, uint32_t slot_flags);
   void DropWritten(Guard& guard);
+  void CheckpointForReaders(Guard& guard);
+  void LetGo(uint64_t sequence, uint64_t epoch);
+  void LetGoOfReaders();
   SegmentHalf EncodeHalf(uint32_t segment, uint64_t epoch) const;
 
   // grow.cc
@@ -497,6 +504,12 @@ class Store {
   uint32_t table_check_ = 0;
   std::vector<uint32_t> half_crc_;        // of each segment's current half
   uint64_t checkpoint_pins_[2] = {0, 0};  // epochs of the durable ones: before, current; 0: none
+  uint64_t checkpoint_sequences_[2] = {0, 0};
+  struct ReaderPin {
+    uint64_t sequence, epoch;
+  };
+  std::vector<ReaderPin> reader_pins_;  // older checkpoints that reader processes still had when last looked
+  bool readers_ = false;                // there were reader processes
   uint64_t log_bytes_at_freeze_ = 0;
   uint64_t appended_when_last_idle_ = 0;
 

@@ -163,6 +163,7 @@ describe('options for native', () => {
     expect(nativeOpenOptions(options)).toEqual({
       reserveBytes: 0,
       readOnly: true,
+      besideWriter: true,
       durability: 1,
       requireDomain: 3,
       flush: 'clwb',
