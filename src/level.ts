@@ -28,6 +28,7 @@ const forwarded: Readonly<Record<keyof StoreOptions, true>> = {
   seal: true,
   autoGrow: true,
   flush: true,
+  waitMs: true,
   onProgress: true,
   signal: true,
 }

@@ -13,11 +13,10 @@ import {
   resolveAsyncOptions,
   resolveOptions,
 } from './options.ts'
+import { lockedError, LockPatience } from './recovery/lock.ts'
 import { openStore, type RecoveredStore, recoverInTurn } from './recovery/recover.ts'
 import { storePath } from './store-path.ts'
 import { Store } from './store.ts'
-
-const longestWaitMs = 16
 
 /**
  * Opens the store at `path` (the file `path.sealog`), or creates and seals it where there is none, which takes as long as writing its
@@ -35,7 +34,7 @@ export function open<V = unknown, K = Key>(path: string, options: OpenOptions<V>
 
 /**
  * As open, with the creation of a new store off the event loop: `onProgress` is told of it, `signal` stops it and leaves nothing
- * behind.
+ * behind. Waiting for another thread or process (`waitMs`) does not block the event loop either, and ends by `signal` within 16 ms.
  * @throws as open (rejects), and ERR_SEALOG_ABORTED with the signal's reason as its cause
  */
 export async function openAsync<V = unknown, K = Key>(
@@ -68,7 +67,7 @@ export async function openAsync<V = unknown, K = Key>(
   })
 }
 
-/** Comes again while another thread opens or closes the store. */
+/** Comes again while another thread opens or closes the store, and, for as long as the options say, while another process has it. */
 async function recover(
   engine: Engine,
   path: string,
@@ -76,10 +75,12 @@ async function recover(
   created: boolean,
   signal: AbortSignal | undefined,
 ): Promise<RecoveredStore> {
-  for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+  const patience = new LockPatience(options.waitMs)
+  for (;;) {
     const recovered = recoverInTurn(engine, path, options, created, false)
-    if (recovered !== undefined) return recovered
-    await setTimeout(waitMs)
+    if (typeof recovered === 'object') return recovered
+    if (recovered === 'locked' && patience.over) throw lockedError(engine, path)
+    await setTimeout(patience.pause())
     if (signal?.aborted) throw errorFromStatus(Status.Aborted, null, { path, cause: signal.reason })
   }
 }

@@ -26,7 +26,7 @@ export interface OpenOptions<V = unknown> {
   readonly durability?: Durability
   /** Refuse to open (ERR_SEALOG_REQUIRE) where the persistence domain is weaker than this. */
   readonly require?: Domain
-  /** Open for reading only; nothing in the file changes. The store must exist. */
+  /** Open for reading only, also beside a writer in another process; nothing in the file changes. The store must exist. */
   readonly readOnly?: boolean
   /** How keys are encoded and so ordered. Default: as the store was created, 'ordered' for a new one. */
   readonly keys?: KeyEncoding
@@ -51,6 +51,11 @@ export interface OpenOptions<V = unknown> {
   readonly createIfMissing?: boolean
   /** Refuse (ERR_SEALOG_EXISTS) where there is something already. Default false. */
   readonly errorIfExists?: boolean
+  /**
+   * Milliseconds to wait for another process that has the store open, where it is in the way, before ERR_SEALOG_LOCKED. `open` blocks its thread
+   * for that time, `openAsync` does not. Default 0.
+   */
+  readonly waitMs?: number
   /** Advanced: force a way of writing cache lines back, '' (default) for the best one here. */
   readonly flush?: FlushMethod
 }
@@ -59,7 +64,7 @@ export interface OpenOptions<V = unknown> {
 export interface OpenAsyncOptions<V = unknown> extends OpenOptions<V> {
   /** Called as a new store is written, with bytes done and bytes in all. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
-  /** Aborts the creation; nothing is left behind and the promise rejects with ERR_SEALOG_ABORTED. */
+  /** Aborts the creation, and waiting for a lock; nothing is left behind and the promise rejects with ERR_SEALOG_ABORTED. */
   readonly signal?: AbortSignal
 }
 
@@ -79,6 +84,7 @@ export interface ResolvedOptions<V = unknown> {
   readonly tableCapacity: number
   readonly createIfMissing: boolean
   readonly errorIfExists: boolean
+  readonly waitMs: number
   readonly flush: FlushMethod
 }
 
@@ -87,6 +93,8 @@ export const capacityBytesDefault = 256 * 2 ** 20
 export const freeSegmentsMin = 8
 export const checkpointBytesDefault = 512 * 2 ** 10
 export const checkpointBytesMin = 64 * 2 ** 10
+/** As long as a timer can run. */
+export const waitMsMax = 2 ** 31 - 1
 
 const known = [
   'capacity',
@@ -101,6 +109,7 @@ const known = [
   'autoGrow',
   'createIfMissing',
   'errorIfExists',
+  'waitMs',
   'flush',
 ] as const satisfies readonly (keyof OpenOptions)[]
 const knownAsync = [...known, 'onProgress', 'signal'] as const satisfies readonly (keyof OpenAsyncOptions)[]
@@ -171,6 +180,7 @@ function resolve<V>(options: OpenOptions<V>, names: readonly string[]): Resolved
     tableCapacity: tableCapacity(capacityBytes, autoGrow?.maxBytes ?? 0, segmentBytes),
     createIfMissing,
     errorIfExists,
+    waitMs: waitMs(options.waitMs),
     flush: oneOf('flush', options.flush, ['', 'clwb', 'clflushopt', 'clflush', 'nt'], ''),
   }
 }
@@ -249,6 +259,13 @@ function checkpointBytes(value: number | string | undefined): number {
   const asked = bytes('checkpointBytes', value, checkpointBytesDefault)
   if (asked >= checkpointBytesMin) return asked
   throw new RangeError(`Option 'checkpointBytes' must be at least ${checkpointBytesMin}, not ${asked}`)
+}
+
+function waitMs(value: unknown): number {
+  if (value === undefined) return 0
+  if (typeof value !== 'number') throw wrong('waitMs', 'a number', value)
+  if (value >= 0 && value <= waitMsMax) return value
+  throw new RangeError(`Option 'waitMs' must be from 0 to ${waitMsMax} milliseconds, not ${value}`)
 }
 
 function enforced(value: unknown): boolean {

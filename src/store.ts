@@ -21,6 +21,7 @@ import { NativeSession } from './native-session.ts'
 import { resolveGrowth } from './options.ts'
 import { probedSeal } from './recovery/check-seal.ts'
 import type { RecoveredStore, RecoveryReport, SealReport } from './recovery/recover.ts'
+import { refreshStore } from './recovery/refresh.ts'
 import { SnapshotRef } from './snapshot-ref.ts'
 import { Snapshot } from './snapshot.ts'
 import { readStats, type StoreStats } from './stats.ts'
@@ -49,10 +50,8 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   readonly #keyspace: Keyspace<V>
   /** Those that were asked for, by name. */
   readonly #namespaces = new Map<string, Namespace<never, never>>()
-  readonly #info: RegionInfo
-  readonly #seal: SealReport
+  #recovered: RecoveredStore
   readonly #compaction: Compaction
-  readonly #recovery: RecoveryReport
   readonly #growth: Growth
 
   /** For open and openAsync. */
@@ -75,10 +74,8 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
     super(core, keyspace)
     this.#core = core
     this.#keyspace = keyspace
-    this.#info = info
-    this.#seal = recovered.seal
+    this.#recovered = recovered
     this.#compaction = new Compaction(session)
-    this.#recovery = recovered.recovery
     this.#growth = new Growth(session)
     // What is used of the store keeps it open: a namespace, a snapshot, an iterator.
     abandoned.register(session, { engine, handle }, session)
@@ -124,7 +121,29 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
 
   /** What opening the store found and did. */
   get recovery(): RecoveryReport {
-    return { ...this.#recovery }
+    return { ...this.#recovered.recovery }
+  }
+
+  get #info(): RegionInfo {
+    return this.#recovered.info
+  }
+
+  get #seal(): SealReport {
+    return this.#recovered.seal
+  }
+
+  /**
+   * Of a store that is open read-only: from now on it shows the newest state, which beside a writer in another process is its last
+   * checkpoint, at most 0.1 s and the time of a checkpoint behind (docs/concurrency.md). Snapshots and iterators stay where they are.
+   * Nothing happens where this process writes the store, nor within the callback of `view`.
+   * @returns whether there was something newer
+   * @throws SealogError ERR_SEALOG_CLOSED, and as open; the store stays as it was then
+   */
+  refresh(): boolean {
+    this.#core.session.assertOpen()
+    const newer = refreshStore(this.#core.session.engine, this.#recovered)
+    if (newer !== undefined) this.#recovered = newer
+    return newer !== undefined
   }
 
   // --- namespaces, snapshots, transactions ------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ class HotCall {
   bool ok() const { return entry_ != nullptr; }
   Entry& entry() { return *entry_; }
   Store& store() { return *entry_->store; }
+  Store& store(int64_t snapshot) { return entry_->StoreOf(static_cast<uint64_t>(snapshot)); }
   napi_value arg(size_t i) const { return args_[i]; }
 
   // A number argument as an integer in [0, max]; false if it is not one.
@@ -101,7 +102,10 @@ class HotCall {
     napi_create_int32(env_, value, &result);
     return result;
   }
-  napi_value Fail(Status status) const { return Small(Answer(status)); }
+  napi_value Fail(Status status) const {
+    const bool forked = status == Status::kClosed && entry_ != nullptr && entry_->store->forked();
+    return Small(Answer(forked ? Status::kForked : status));
+  }
   napi_value Closed() const { return Fail(Status::kClosed); }
   napi_value Version(Status status, uint64_t version) const {
     return status == Status::kOk ? Number(static_cast<double>(version)) : Fail(status);

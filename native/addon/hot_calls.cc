@@ -72,8 +72,8 @@ napi_value Get(napi_env env, napi_callback_info info) {
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Integer(2, static_cast<int64_t>(e.read_bytes), &offset) || !call.Integer(4, INT64_MAX, &snapshot))
     return call.Fail(Status::kInvalid);
-  GetResult result = e.store->Get(static_cast<uint64_t>(snapshot), space.tree, key, e.read + offset,
-                                  e.read_bytes - static_cast<size_t>(offset));
+  GetResult result = call.store(snapshot).Get(static_cast<uint64_t>(snapshot), space.tree, key, e.read + offset,
+                                              e.read_bytes - static_cast<size_t>(offset));
   if (kWithVersion) call.Describe(result);
   return call.Length(result);
 }
@@ -87,8 +87,8 @@ napi_value GetInto(napi_env env, napi_callback_info info) {
   if (!call.SpaceAt(3, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Buffer(2, &buffer) || !call.Integer(4, INT64_MAX, &snapshot)) return call.Fail(Status::kInvalid);
-  GetResult result = call.store().Get(static_cast<uint64_t>(snapshot), space.tree, key,
-                                      const_cast<uint8_t*>(buffer.data), buffer.size);
+  GetResult result = call.store(snapshot).Get(static_cast<uint64_t>(snapshot), space.tree, key,
+                                              const_cast<uint8_t*>(buffer.data), buffer.size);
   call.Describe(result);
   return call.Length(result);
 }
@@ -134,7 +134,7 @@ napi_value GetMany(napi_env env, napi_callback_info info) {
   request.out = const_cast<uint8_t*>(out.data) + offset;
   request.out_bytes = out.size - static_cast<size_t>(offset);
   const GetManyResult result =
-      call.store().GetMany(request, reinterpret_cast<int32_t*>(const_cast<uint8_t*>(answers.data)));
+      call.store(snapshot).GetMany(request, reinterpret_cast<int32_t*>(const_cast<uint8_t*>(answers.data)));
   meta[0] = static_cast<double>(result.needed);
   return result.status == Status::kOk ? call.Small(static_cast<int32_t>(result.done)) : call.Fail(result.status);
 }
@@ -148,7 +148,7 @@ napi_value Has(napi_env env, napi_callback_info info) {
   if (!call.SpaceAt(2, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Integer(3, INT64_MAX, &snapshot)) return call.Fail(Status::kInvalid);
-  Status status = call.store().Has(static_cast<uint64_t>(snapshot), space.tree, key);
+  Status status = call.store(snapshot).Has(static_cast<uint64_t>(snapshot), space.tree, key);
   return status == Status::kOk ? call.Small(1) : status == Status::kNotFound ? call.Small(0) : call.Fail(status);
 }
 
@@ -298,7 +298,7 @@ napi_value RangeFill(napi_env env, napi_callback_info info) {
   request.skip = static_cast<uint64_t>(skip);
   request.out = const_cast<uint8_t*>(out.data);
   request.out_bytes = out.size;
-  RangeResult result = call.store().FillRange(request);
+  RangeResult result = call.store(snapshot).FillRange(request);
   if (result.snapshot != 0) call.entry().snapshots.insert(result.snapshot);
   meta[0] = result.done ? 1 : 0;
   meta[1] = static_cast<double>(result.bytes);
@@ -317,7 +317,7 @@ napi_value Count(napi_env env, napi_callback_info info) {
   if (!ReadRange(call, 1, &range, &flags) || !call.SpaceAt(4, &space) || !call.Integer(5, INT64_MAX, &snapshot))
     return call.Fail(Status::kInvalid);
   uint64_t count = 0;
-  Status status = call.store().Count(static_cast<uint64_t>(snapshot), space.tree, range, &count);
+  Status status = call.store(snapshot).Count(static_cast<uint64_t>(snapshot), space.tree, range, &count);
   return call.Version(status, count);
 }
 

@@ -105,6 +105,7 @@ inline constexpr LayoutNumber kLayoutNumbers[] = {
     SEALOG_STATUS(kAbsent),
     SEALOG_STATUS(kConflict),
     SEALOG_STATUS(kOpening),
+    SEALOG_STATUS(kForked),
     SEALOG_STATUS(kCapacity),
 };
 

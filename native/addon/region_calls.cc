@@ -1,6 +1,7 @@
 #include "addon/cold_calls.h"
 #include "addon/convert.h"
 #include "addon/promise_task.h"
+#include "platform/lock_holder.h"
 #include "region/region.h"
 #include "store/registry.h"
 
@@ -86,8 +87,10 @@ Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
   std::shared_ptr<SharedStore> shared;
   const std::string path = TextAt(info, 0);
   // What is no store any more, or is only looked at, is nobody's to share.
-  Failure failure = options.any_content ? Region::Open(path, options, &region)
-                                        : OpenInTurn(path, options, FlagOf(o, "wait"), &region, &shared);
+  options.beside_writer = FlagOf(o, "besideWriter");
+  Failure failure = options.any_content || FlagOf(o, "unshared")
+                        ? Region::Open(path, options, &region)
+                        : OpenInTurn(path, options, FlagOf(o, "wait"), &region, &shared);
   if (!failure.ok()) return Answered(info.Env(), failure);
   const bool joined = shared && !region;
   int32_t handle = Session::Of(info.Env())->Open(std::move(region), shared, joined, options.read_only);
@@ -125,7 +128,39 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   o.Set("inode", static_cast<double>(r.inode));
   o.Set("blockBytes", r.block_bytes);
   o.Set("readOnly", r.read_only || entry->read_only);
+  o.Set("besideWriter", r.beside_writer);
   return o;
+}
+
+// Of a region, not of a store: a reader's.
+Napi::Value PinCheckpoint(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || !entry->region) return Answered(env, Status::kClosed);
+  const uint64_t sequence = CountAt(info, 1);
+  if (!entry->region->read_only() || sequence >= Region::kCheckpointsMax) return Answered(env, Status::kInvalid);
+  return Answered(env, entry->region->PinCheckpoint(sequence));
+}
+
+// 0: the store's state is not one of a reader's.
+Napi::Value PinnedCheckpoint(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
+  return Napi::Number::New(info.Env(), static_cast<double>(entry->AnyRegion()->pinned_checkpoint()));
+}
+
+Napi::Value HasWriter(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
+  return Napi::Number::New(info.Env(), entry->AnyRegion()->HasWriter() ? 1 : 0);
+}
+
+Napi::Value UnlockRegion(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryOf(info);
+  if (entry == nullptr || entry->AnyRegion() == nullptr) return Answered(info.Env(), Status::kClosed);
+  if (entry->AnyRegion()->pinned_checkpoint() == 0) return Answered(info.Env(), Status::kInvalid);
+  entry->AnyRegion()->Unlock();
+  return Napi::Number::New(info.Env(), 0);
 }
 
 Napi::Value ReadRegion(const Napi::CallbackInfo& info) {
@@ -224,6 +259,17 @@ Napi::Value Doctor(const Napi::CallbackInfo& info) {
   return o;
 }
 
+// null: not found.
+Napi::Value FindHolder(const Napi::CallbackInfo& info) {
+  LockHolder holder;
+  if (!FindLockHolder(TextAt(info, 0), &holder).ok() || holder.pid == 0) return info.Env().Null();
+  Napi::Object o = Napi::Object::New(info.Env());
+  o.Set("pid", static_cast<double>(holder.pid));
+  o.Set("command", holder.command);
+  o.Set("exclusive", holder.exclusive);
+  return o;
+}
+
 // A store that is running is cut off as a kill would: no commit, no checkpoint.
 Napi::Value CloseRegion(const Napi::CallbackInfo& info) {
   Entry* entry = EntryOf(info);
@@ -239,11 +285,16 @@ void DefineRegionCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("createStoreAsync", Napi::Function::New(env, CreateAsync, "createStoreAsync"));
   exports.Set("openRegion", Napi::Function::New(env, OpenRegion, "openRegion"));
   exports.Set("regionInfo", Napi::Function::New(env, Info, "regionInfo"));
+  exports.Set("pinCheckpoint", Napi::Function::New(env, PinCheckpoint, "pinCheckpoint"));
+  exports.Set("pinnedCheckpoint", Napi::Function::New(env, PinnedCheckpoint, "pinnedCheckpoint"));
+  exports.Set("hasWriter", Napi::Function::New(env, HasWriter, "hasWriter"));
+  exports.Set("unlockRegion", Napi::Function::New(env, UnlockRegion, "unlockRegion"));
   exports.Set("readRegion", Napi::Function::New(env, ReadRegion, "readRegion"));
   exports.Set("probeSeal", Napi::Function::New(env, Probe, "probeSeal"));
   exports.Set("enforceSeal", Napi::Function::New(env, Enforce, "enforceSeal"));
   exports.Set("repairSeal", Napi::Function::New(env, Repair, "repairSeal"));
   exports.Set("doctor", Napi::Function::New(env, Doctor, "doctor"));
+  exports.Set("lockHolder", Napi::Function::New(env, FindHolder, "lockHolder"));
   exports.Set("closeRegion", Napi::Function::New(env, CloseRegion, "closeRegion"));
 }
 

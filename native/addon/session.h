@@ -46,6 +46,27 @@ struct Entry {
   std::vector<View> views;
   uint64_t view_bytes_min = kViewBytesMin;  // smaller values are copied
 
+  // Stores that this one has taken the place of, while snapshots of theirs are open: those below `end`.
+  struct Older {
+    std::shared_ptr<Store> store;
+    uint64_t end;
+  };
+  std::vector<Older> older;
+
+  // The one that has this snapshot; 0: the newest.
+  Store& StoreOf(uint64_t snapshot) const {
+    if (snapshot != 0 && !older.empty()) [[unlikely]] {
+      for (const Older& each : older) {
+        if (snapshot < each.end) return *each.store;
+      }
+    }
+    return *store;
+  }
+  void ReleaseSnapshot(uint64_t id) {
+    StoreOf(id).ReleaseSnapshot(id);
+    while (!older.empty() && (snapshots.empty() || *snapshots.begin() >= older.front().end)) older.erase(older.begin());
+  }
+
   // What this handle has in the store, by its ids: given back when it goes, however it goes.
   std::set<uint64_t> snapshots, values, pins;
   std::shared_ptr<std::atomic<bool>> stop_compacting;
@@ -56,7 +77,8 @@ struct Entry {
     if (stop_compacting) *stop_compacting = true;
     stop_compacting.reset();
     if (store) {
-      for (const uint64_t id : snapshots) store->ReleaseSnapshot(id);
+      for (const uint64_t id : snapshots) StoreOf(id).ReleaseSnapshot(id);
+      older.clear();
       for (const uint64_t id : values) store->AbortValue(id);
       for (const uint64_t id : pins) store->Unpin(id);
     }

@@ -60,6 +60,7 @@ Napi::Value Serve(const Napi::CallbackInfo& info) {
   ServeOptions options;
   options.lsn_jump = FlagOf(o, "lsnJump");
   options.populate = FlagOf(o, "populate");
+  options.as_checkpointed = FlagOf(o, "asCheckpointed");
   return Answered(info.Env(), store->Serve(options));
 }
 
@@ -83,6 +84,34 @@ Napi::Value SharedFacts(const Napi::CallbackInfo& info) {
   if (!entry->joined) return env.Null();
   const std::vector<uint8_t>& facts = entry->shared->facts();
   return Napi::Buffer<uint8_t>::Copy(env, facts.data(), facts.size());
+}
+
+// The first handle goes on with what the second one has: the same store, read-only, in a newer state. The second one is
+// closed. 0: not while a view is looked at.
+Napi::Value ReplaceStore(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry* entry = EntryOf(info);
+  Entry* from = EntryOf(info, 1);
+  if (entry == nullptr || from == nullptr || entry == from || !entry->store || !from->store)
+    return Answered(env, Status::kClosed);
+  if (!entry->store->region().read_only() || !from->store->region().read_only() || from->shared)
+    return Answered(env, Status::kInvalid);
+  const bool viewed = !entry->views.empty();
+  if (!viewed) {
+    from->store->NumberSnapshotsBehind(entry->store.get());
+    entry->store.swap(from->store);
+    if (!entry->snapshots.empty()) entry->older.push_back({from->store, from->store->next_snapshot()});
+    // Pins and streams of the old one are by number: they end.
+    for (const uint64_t id : entry->pins) from->store->Unpin(id);
+    entry->pins.clear();
+    if (entry->shared) {
+      entry->shared->Replace(entry->store);
+      entry->shared->catalogue_changes.fetch_add(1, std::memory_order_release);
+    }
+    from->store.reset();  // other handles, snapshots and tasks may still have it
+  }
+  Session::Of(env)->Close(env, from);
+  return Napi::Number::New(env, viewed ? 0 : 1);
 }
 
 Napi::Value SetBuffers(const Napi::CallbackInfo& info) {
@@ -169,7 +198,7 @@ Napi::Value ReleaseSnapshot(const Napi::CallbackInfo& info) {
   if (!store) return Answered(info.Env(), Status::kClosed);
   if (info.Length() < 2 || !info[1].IsNumber()) return Answered(info.Env(), Status::kInvalid);
   const auto id = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
-  if (EntryOf(info)->snapshots.erase(id) != 0) store->ReleaseSnapshot(id);
+  if (EntryOf(info)->snapshots.erase(id) != 0) EntryOf(info)->ReleaseSnapshot(id);
   return Napi::Number::New(info.Env(), 0);
 }
 
@@ -235,6 +264,7 @@ void DefineStoreCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("serve", Napi::Function::New(env, Serve, "serve"));
   exports.Set("shareStore", Napi::Function::New(env, ShareStore, "shareStore"));
   exports.Set("sharedFacts", Napi::Function::New(env, SharedFacts, "sharedFacts"));
+  exports.Set("replaceStore", Napi::Function::New(env, ReplaceStore, "replaceStore"));
   exports.Set("setBuffers", Napi::Function::New(env, SetBuffers, "setBuffers"));
   exports.Set("checkpoint", Napi::Function::New(env, Checkpoint, "checkpoint"));
   exports.Set("storeStats", Napi::Function::New(env, Stats, "storeStats"));

@@ -77,8 +77,8 @@ napi_value GetPart(napi_env env, napi_callback_info info) {
       meta == nullptr)
     return call.Fail(Status::kInvalid);
   const PartResult result =
-      call.store().GetPart(static_cast<uint64_t>(snapshot), space.tree, key, static_cast<uint64_t>(offset),
-                           const_cast<uint8_t*>(buffer.data), buffer.size);
+      call.store(snapshot).GetPart(static_cast<uint64_t>(snapshot), space.tree, key, static_cast<uint64_t>(offset),
+                                   const_cast<uint8_t*>(buffer.data), buffer.size);
   meta[0] = static_cast<double>(result.value_bytes);
   meta[3] = static_cast<double>(result.next_bytes);
   return result.status == Status::kOk ? call.Small(static_cast<int32_t>(result.bytes)) : call.Fail(result.status);
@@ -109,8 +109,17 @@ napi_value OpenView(napi_env env, napi_callback_info info) {
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   if (!call.Integer(3, INT64_MAX, &snapshot)) return call.Fail(Status::kInvalid);
   const auto state = static_cast<uint64_t>(snapshot);
-  Entry::View view{nullptr, e.store->BeginView(state, space.tree, key, e.view_bytes_min)};
+  Store& store = e.StoreOf(state);
+  Entry::View view{nullptr, {}};
   ViewResult& place = view.place;
+  if (&store == e.store.get()) {
+    place = store.BeginView(state, space.tree, key, e.view_bytes_min);
+  } else {
+    // Of a state from before a refresh: a copy.
+    const GetResult result = store.Get(state, space.tree, key, nullptr, 0);
+    place.status = result.status == Status::kOk ? Status::kValueOutside : result.status;
+    place.bytes = result.bytes;
+  }
   if (place.status != Status::kOk && place.status != Status::kValueOutside) return call.Fail(place.status);
   napi_value array_buffer = nullptr, array = nullptr;
   // Some builds of Node (with pointer compression, Electron) allow no external memory.
@@ -120,7 +129,7 @@ napi_value OpenView(napi_env env, napi_callback_info info) {
     place.data = nullptr;
   }
   if (place.data == nullptr) {
-    Status status = CopyOut(env, *e.store, state, space.tree, key, place.bytes, &array_buffer);
+    Status status = CopyOut(env, store, state, space.tree, key, place.bytes, &array_buffer);
     if (status != Status::kOk) return call.Fail(status);
   }
   size_t bytes = 0;

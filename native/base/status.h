@@ -38,6 +38,7 @@ enum class Status : int32_t {
   kAbsent = 33,    // no file there
   kConflict = 34,  // what a conditional change relies on is not so
   kOpening = 35,   // another thread is opening or closing it just now
+  kForked = 36,    // opened by the process that this one was forked from
   kCapacity = 40,  // growth beyond what the segment table, or the addresses reserved at open, have room for
 };
 

@@ -344,6 +344,12 @@ void NodePool::Freeze(Frozen* out) {
   }
 }
 
+void NodePool::LoadBitmaps() {
+  for (uint32_t i = 0; i < space_->count(); ++i) {
+    if (segments_[i] != nullptr) static_cast<void>(LoadBitmap(i));
+  }
+}
+
 void NodePool::CopyBitmap(uint32_t segment, uint8_t out[kBitmapBytes]) const {
   const Units* u = segments_[segment].get();
   // One that is not loaded nobody has changed; one that is damaged is what it is.

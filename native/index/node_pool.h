@@ -113,6 +113,8 @@ class NodePool {
 
   // Takes over a LEAF or INNER segment from the checkpoint; its bitmap is read when it is first needed.
   void Restore(uint32_t segment);
+  // Those of all segments, now rather than when they are needed. May fault.
+  void LoadBitmaps();
 
   const PoolStats& stats() const { return stats_; }
 

@@ -19,6 +19,9 @@ using internal::Syscall;
 // More pieces than this take several calls, each with its own sync.
 constexpr size_t kPiecesPerCall = 128;
 
+// No file is that long.
+constexpr off_t kMarksOffset = off_t{1} << 62;
+
 Failure NoProgress(const char* syscall) { return SystemFailure(syscall, EIO, "the call made no progress"); }
 
 }  // namespace
@@ -193,11 +196,60 @@ Failure File::Stat(FileStat* out) const {
 Failure File::Lock(bool exclusive) const {
   struct flock lock = {};
   lock.l_type = static_cast<short>(exclusive ? F_WRLCK : F_RDLCK);
-  lock.l_whence = SEEK_SET;  // l_start 0, l_len 0: all of it, however it grows; l_pid 0, as OFD locks want it
+  lock.l_whence = SEEK_SET;
+  lock.l_len = kMarksOffset;  // however it grows; l_pid stays 0, as OFD locks want it
   if (RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_SETLK, &lock); }) == 0) return {};
   Failure failure = SystemFailure("fcntl", errno);
   if (errno == EAGAIN || errno == EACCES) failure.status = Status::kLocked;
   return failure;
+}
+
+void File::Unlock() const {
+  struct flock lock = {};
+  lock.l_type = F_UNLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_len = kMarksOffset;
+  static_cast<void>(RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_SETLK, &lock); }));
+}
+
+bool File::IsShared() const {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_len = kMarksOffset;
+  return RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_GETLK, &lock); }) == 0 &&
+         lock.l_type == F_RDLCK;
+}
+
+bool File::IsLocked() const {
+  struct flock lock = {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_len = kMarksOffset;
+  return RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_GETLK, &lock); }) == 0 &&
+         lock.l_type == F_WRLCK;
+}
+
+Failure File::Mark(uint64_t number) const {
+  struct flock lock = {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kMarksOffset + static_cast<off_t>(number % kMarksMax);
+  lock.l_len = 1;
+  if (RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_SETLK, &lock); }) != 0)
+    return SystemFailure("fcntl", errno);
+  return {};
+}
+
+bool File::HasMarks(uint64_t first, uint64_t end) const {
+  if (first >= end) return false;
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;  // what any mark conflicts with
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kMarksOffset + static_cast<off_t>(first);
+  lock.l_len = static_cast<off_t>(end - first);
+  return RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_GETLK, &lock); }) != 0 ||
+         lock.l_type != F_UNLCK;
 }
 
 bool File::CanLease() const {

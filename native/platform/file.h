@@ -74,11 +74,23 @@ class File {
 
   Failure Stat(FileStat* out) const;
 
-  // An open-file-description lock on the whole file, not waited for: kLocked if there is a conflicting one, also one
-  // held by another `File` of this process. Gone when the file is closed; a forked child shares it until it closes or
-  // execs. The exclusive one needs kReadWrite.
+  // An open-file-description lock on all that the file can hold, not waited for: kLocked if there is a conflicting one,
+  // also one held by another `File` of this process. Gone when the file is closed; a forked child shares it until it
+  // closes or execs. The exclusive one needs kReadWrite.
   Failure LockExclusive() const { return Lock(true); }
   Failure LockShared() const { return Lock(false); }
+  void Unlock() const;
+  // Whether what keeps the exclusive lock away is a shared one.
+  bool IsShared() const;
+  // Whether another open file has the exclusive lock.
+  bool IsLocked() const;
+
+  // Shared locks on single bytes behind all that: numbers that whoever holds them says, by the kernel, to anyone who
+  // asks, for as long as it lives. kReadOnly is enough.
+  static constexpr uint64_t kMarksMax = uint64_t{1} << 53;
+  Failure Mark(uint64_t number) const;
+  // Whether another open file has a mark in [first, end). True as well where that cannot be asked.
+  bool HasMarks(uint64_t first, uint64_t end) const;
 
   // True if a write lease is granted, that is: nobody else has this file open. It is given back at once.
   bool CanLease() const;

@@ -127,6 +127,12 @@ Failure Mapping::Shrink(size_t bytes) {
   return {};
 }
 
+void Mapping::Abandon(bool readable) {
+  const size_t mapped = mapped_bytes_.exchange(0);
+  if (mapped == 0) return;
+  Mmap(base_, mapped, readable ? PROT_READ | PROT_WRITE : PROT_NONE, kReserveFlags | MAP_FIXED, -1, 0);
+}
+
 Failure Mapping::PopulateWrite(size_t offset, size_t bytes) const {
   if (offset > mapped_bytes_ || bytes > mapped_bytes_ - offset) return Refused("madvise");
   if (RestartedSyscall("madvise", [&] { return madvise(base_ + offset, bytes, MADV_POPULATE_WRITE); }) == 0) return {};

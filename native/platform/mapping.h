@@ -41,6 +41,10 @@ class Mapping {
   // part.
   Failure Shrink(size_t bytes);
 
+  // Nothing is mapped any more, but the addresses stay reserved, zeros if `readable`: for a forked child, whose mapping
+  // would keep the file's lock (it goes with the last reference to the open file, and a mapping is one).
+  void Abandon(bool readable);
+
   uint8_t* base() const { return base_; }
   size_t reserved_bytes() const { return reserved_bytes_; }
   // May be asked while another thread maps more.

@@ -49,6 +49,11 @@ static uint64_t MillisOf(clockid_t clock) {
 uint64_t UnixMillis() { return MillisOf(CLOCK_REALTIME); }
 uint64_t MonotonicMillis() { return MillisOf(CLOCK_MONOTONIC_COARSE); }
 
+void SleepMillis(uint32_t ms) {
+  const timespec time{ms / 1000, static_cast<long>(ms % 1000) * 1000000};
+  internal::Syscall("nanosleep", [&] { return nanosleep(&time, nullptr); });
+}
+
 std::string KernelRelease() {
   utsname name;
   if (internal::Syscall("uname", [&] { return uname(&name); }) != 0) return "";

@@ -17,6 +17,8 @@ uint64_t UnixMillis();
 // Of a clock that only goes forward.
 uint64_t MonotonicMillis();
 
+void SleepMillis(uint32_t ms);
+
 // As uname -r, "6.18.44".
 std::string KernelRelease();
 

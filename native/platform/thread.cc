@@ -3,6 +3,7 @@
 #include <csignal>
 #include <memory>
 
+#include "platform/fork.h"
 #include "platform/syscall.h"
 
 namespace sealog {
@@ -37,13 +38,14 @@ Failure Thread::Start(const char* name, std::function<void()> body) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) return SystemFailure("clone", error);
   start.release();
+  generation_ = ForkGeneration();
   running_ = true;
   return {};
 }
 
 void Thread::Join() {
   if (!running_) return;
-  pthread_join(thread_, nullptr);
+  if (generation_ == ForkGeneration()) pthread_join(thread_, nullptr);
   running_ = false;
 }
 

@@ -22,6 +22,9 @@ class ViewMapping {
   // The first `bytes` of the file. Once.
   Failure Map(const File& file, size_t bytes);
 
+  // For a forked child: zeros from now on.
+  void Abandon() { mapping_.Abandon(true); }
+
   uint8_t* base() const { return mapping_.base(); }
   size_t bytes() const { return mapping_.mapped_bytes(); }
   GuardScope scope() const { return {mapping_.base(), mapping_.mapped_bytes()}; }

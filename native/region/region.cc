@@ -55,6 +55,17 @@ Failure CheckStore(const File& file, const FileStat& stat) {
   return {};
 }
 
+// A reader has its lock while it recovers, or only looks.
+Failure LockForWriting(const File& file) {
+  constexpr int kPatienceMs = 250;
+  Failure failure = file.LockExclusive();
+  for (int i = 0; i < kPatienceMs && failure.status == Status::kLocked && file.IsShared(); ++i) {
+    SleepMillis(1);
+    failure = file.LockExclusive();
+  }
+  return failure;
+}
+
 Failure ChooseFlush(const std::string& name, Domain domain, bool eadr, FlushKind* out) {
   *out = BestFlush(eadr);
   if (!name.empty()) {
@@ -106,6 +117,13 @@ Region::~Region() {
   if (immutable_) static_cast<void>(ClearImmutable(file_));
 }
 
+// In a forked child.
+void Region::GiveUp() {
+  immutable_ = false;
+  file_.Close();
+  mapping_.Abandon(false);
+}
+
 Failure Region::EnforceSeal() const {
   if (info_.domain != Domain::kPmem || info_.fs_name != "ext4") {
     return Refusal(Status::kUnsupported,
@@ -132,7 +150,9 @@ Failure Region::Open(const std::string& path, const RegionOptions& options, std:
   }
   if (failure.ok()) failure = file.Stat(&stat);
   if (failure.ok()) failure = CheckFile(stat);
-  if (failure.ok()) failure = options.read_only ? file.LockShared() : file.LockExclusive();
+  if (failure.ok()) failure = options.read_only ? file.LockShared() : LockForWriting(file);
+  const bool beside_writer = failure.status == Status::kLocked && options.read_only && options.beside_writer;
+  if (beside_writer) failure = {};
   if (failure.ok()) failure = file.Stat(&stat);
   const bool any_content = options.read_only && options.any_content;
   if (failure.ok()) failure = any_content ? CheckContent(stat) : CheckStore(file, stat);
@@ -153,6 +173,7 @@ Failure Region::Open(const std::string& path, const RegionOptions& options, std:
   info.inode = stat.inode;
   info.block_bytes = file_system.block_bytes;
   info.read_only = options.read_only;
+  info.beside_writer = beside_writer;
   if (info.domain < options.require_domain) {
     return Refusal(Status::kRequire, std::string("the file is in the domain ") + DomainName(info.domain) + ", " +
                                          DomainName(options.require_domain) + " is required");
@@ -164,6 +185,20 @@ Failure Region::Open(const std::string& path, const RegionOptions& options, std:
   }
   if (failure.ok()) *out = std::move(region);
   return failure;
+}
+
+Failure Region::PinCheckpoint(uint64_t sequence) {
+  Failure failure = file_.Mark(sequence);
+  if (!failure.ok()) return failure;
+  pinned_checkpoint_ = sequence;
+  // With the fence in IsPinned: either the writer sees the mark, or we see the checkpoint that it has written.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return info_.domain == Domain::kMemory ? Failure{} : file_.Fdatasync();
+}
+
+bool Region::IsPinned(uint64_t first, uint64_t end) const {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return file_.HasMarks(first, end);
 }
 
 Failure Region::Read(uint64_t offset, void* out, size_t bytes, size_t* done) const {

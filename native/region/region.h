@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "persist/flush.h"
 #include "platform/file.h"
+#include "platform/fork.h"
 #include "platform/guard.h"
 #include "platform/mapping.h"
 #include "region/domain.h"
@@ -22,6 +23,7 @@ struct RegionOptions {
   bool read_only = false;
   Durability durability = Durability::kSync;
   Domain require_domain = Domain::kAny;
+  bool beside_writer = false;  // read_only only: a living writer is no obstacle
   bool any_content = false;    // read_only only: opens what is no store any more, of whatever size but 0
   std::string flush;           // "", or the write-back to insist on, by its FlushName
   uint64_t reserve_bytes = 0;  // addresses to reserve, if that is more than what is reserved anyway
@@ -41,6 +43,7 @@ struct RegionInfo {
   uint64_t inode = 0;
   uint32_t block_bytes = 0;
   bool read_only = false;
+  bool beside_writer = false;  // there was one at open: the region is not locked, and changes
 };
 
 class Region {
@@ -50,7 +53,8 @@ class Region {
   static constexpr uint64_t kReserveFactor = 4;
   static constexpr uint64_t kReserveBytesMin = uint64_t{64} << 30;
 
-  // Opens, locks (exclusively; shared if read-only), checks and maps. The file is left as it was.
+  // Opens, locks (exclusively; shared if read-only, or beside a writer not at all), checks and maps. The file is left
+  // as it was. Readers lock it for a moment only, so a writer waits that long.
   //   kAbsent, kPermission, kNotRegular (directory, symlink, device, swap file), kLinked, kLocked
   //   kNotAStore: no superblock magic
   //   kTruncated: there is one, but no store has this size (at least 64 KiB, a multiple of 16 KiB)
@@ -59,6 +63,9 @@ class Region {
   // Mapping, by domain: pmem kSharedSync; memory, os kShared; disk kPrivate, where the file changes by file() only. A
   // read-only region is kPrivate always: replay may store to it.
   static Failure Open(const std::string& path, const RegionOptions& options, std::unique_ptr<Region>* out);
+
+  // In a forked child it is of no bytes, and file() is closed: what is there is the parent's, and its lock goes with
+  // it.
 
   // Takes the immutable flag away again, if EnforceSeal has set it.
   ~Region();
@@ -86,6 +93,20 @@ class Region {
   };
   Failure Extend(const Extension& extension, SealProbe* seal, bool* populated);
 
+  // A reader says which checkpoint it reads, until it is closed: no writer uses anything again that belongs to it. It
+  // counts if the checkpoint is still the newest, or the one before, when META is looked at afterwards. What was seen
+  // of the file up to now is on the device then, where that is what durable means. Invariant I-PIN-5.
+  Failure PinCheckpoint(uint64_t sequence);
+  uint64_t pinned_checkpoint() const { return pinned_checkpoint_; }  // 0: none
+  // Gives a reader's lock back: a writer may come. REQUIRES: PinCheckpoint.
+  void Unlock() const { file_.Unlock(); }
+  // Whether another process, or region, has pinned a checkpoint in [first, end). REQUIRES: the checkpoint behind that
+  // one is visible to those who look.
+  bool IsPinned(uint64_t first, uint64_t end) const;
+  // Whether another region, of whatever process, has it open for writing.
+  bool HasWriter() const { return file_.IsLocked(); }
+  static constexpr uint64_t kCheckpointsMax = File::kMarksMax;
+
   // Cuts file and mapping to `bytes`: what is behind is no store's. REQUIRES: not read-only; nobody uses that part.
   Failure Trim(uint64_t bytes);
 
@@ -111,12 +132,15 @@ class Region {
 
  private:
   Region() = default;
+  void GiveUp();
   Failure Populate(uint64_t begin, uint64_t end, const std::atomic<bool>* stop) const;
 
   File file_;  // first, so that it is closed last: the lock covers the mapping
   Mapping mapping_;
   RegionInfo info_;
+  uint64_t pinned_checkpoint_ = 0;
   mutable bool immutable_ = false;  // of the inode, not of what is mapped
+  ForkWatch fork_watch_{[](void* region) { static_cast<Region*>(region)->GiveUp(); }, this};
 };
 
 }  // namespace sealog

@@ -1,6 +1,7 @@
 // When a checkpoint is taken, and what is done around writing it (store/checkpoint.h).
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "platform/system.h"
 #include "region/meta_writer.h"
@@ -11,6 +12,8 @@ namespace {
 
 // Without writes for this long, what is in the log's tail is checkpointed, so that the next open has nothing to replay.
 constexpr auto kIdle = std::chrono::milliseconds(1000);
+// The same while reader processes are there, writes or not: it bounds how old the state is that they see.
+constexpr auto kForReaders = std::chrono::milliseconds(100);
 // Of log, between checkpoints that are taken because free segments are scarce.
 constexpr uint64_t kScarceBytesMin = 64 << 10;
 
@@ -131,9 +134,16 @@ Status Store::Checkpoint() {
 void Store::CheckpointThread() {
   Guard guard(lock_);
   for (;;) {
-    bool woken = wake_.wait_for(guard, kIdle, [this] { return stop_ || in_flight_; });
+    const auto pace = readers_ ? std::chrono::milliseconds(kForReaders) : kIdle;
+    bool woken = wake_.wait_for(guard, pace, [this] { return stop_ || in_flight_; });
     if (stop_) return;
     if (!woken) {
+      LetGoOfReaders();
+      readers_ = region_->IsPinned(0, Region::kCheckpointsMax);
+      if (readers_) {
+        CheckpointForReaders(guard);
+        continue;
+      }
       // Idle, or not worth a checkpoint by size. Deferred writes are somebody's to commit; then it is not idle.
       uint64_t appended = log_->bytes_appended();
       bool quiet = appended == appended_when_last_idle_;
@@ -150,6 +160,31 @@ void Store::CheckpointThread() {
   }
 }
 
+// What was written up to now, for reader processes to see: they see checkpoints.
+void Store::CheckpointForReaders(Guard& guard) {
+  if (!dirty_ || !serving_ || poison_status_ != Status::kOk ||
+      (commit_in_flight_ && WaitForCommit(guard) != Status::kOk))
+    return;
+  if (stop_ || in_flight_ || !serving_) return;
+  Status status = Status::kMedia;
+  if (!Shielded([&] { status = DrainLog(); })) Interrupted();
+  if (status == Status::kOk && !in_flight_) Freeze(0);
+}
+
+// A checkpoint that this process does not need any more: kept for as long as a reader process has it.
+void Store::LetGo(uint64_t sequence, uint64_t epoch) {
+  if (region_->IsPinned(sequence, sequence + 1)) {
+    readers_ = true;
+    reader_pins_.push_back({sequence, epoch});
+  } else {
+    pool_->pins().Remove(epoch);
+  }
+}
+
+void Store::LetGoOfReaders() {
+  for (const ReaderPin& pin : std::exchange(reader_pins_, {})) LetGo(pin.sequence, pin.epoch);
+}
+
 void Store::FinishCheckpoint(Status status) {
   in_flight_ = false;
   if (status == Status::kOk) {
@@ -157,9 +192,12 @@ void Store::FinishCheckpoint(Status status) {
     log_->SetStable(frozen_.slot.lsn);
     checkpoint_nodes_ += frozen_.nodes.nodes.size();
     // Two durable checkpoints are kept whole, so that a rotten slot can fall back to the other.
-    if (checkpoint_pins_[0] != 0) pool_->pins().Remove(checkpoint_pins_[0]);
+    LetGoOfReaders();
+    if (checkpoint_pins_[0] != 0) LetGo(checkpoint_sequences_[0], checkpoint_pins_[0]);
     checkpoint_pins_[0] = checkpoint_pins_[1];
     checkpoint_pins_[1] = frozen_.slot.epoch;
+    checkpoint_sequences_[0] = checkpoint_sequences_[1];
+    checkpoint_sequences_[1] = frozen_.slot.sequence;
   } else if (status == Status::kMedia) {
     Poison(Status::kMedia, {Status::kMedia, 0, "", 0, "a checkpoint could not touch the mapping: SIGBUS"});
   } else {

@@ -221,6 +221,17 @@ uint64_t Store::OpenSnapshot(uint64_t* lsn) {
   return id;
 }
 
+uint64_t Store::next_snapshot() {
+  Guard guard(lock_);
+  return next_snapshot_;
+}
+
+void Store::NumberSnapshotsBehind(Store* before) {
+  const uint64_t next = before->next_snapshot();
+  Guard guard(lock_);
+  next_snapshot_ = std::max(next_snapshot_, next);
+}
+
 void Store::ReleaseSnapshot(uint64_t id) {
   Guard guard(lock_);
   auto it = snapshots_.find(id);

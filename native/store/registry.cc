@@ -1,6 +1,7 @@
 #include "store/registry.h"
 
 #include <chrono>
+#include <new>
 
 namespace sealog {
 namespace {
@@ -10,6 +11,14 @@ struct Creations {
   std::mutex mutex;
   std::condition_variable changed;
   std::set<std::string> paths;
+  ForkWatch fork_watch{[](void* creations) { static_cast<Creations*>(creations)->Forget(); }, this};
+
+  // What was there is left as it is: nobody knows in which state.
+  void Forget() {
+    new (&mutex) std::mutex;
+    new (&changed) std::condition_variable;
+    new (&paths) std::set<std::string>;
+  }
 };
 
 Creations& AllCreations() {
@@ -22,6 +31,13 @@ Creations& AllCreations() {
 StoreRegistry& StoreRegistry::OfProcess() {
   static StoreRegistry& registry = *new StoreRegistry;
   return registry;
+}
+
+// What was there is left as it is: nobody knows in which state.
+void StoreRegistry::Forget() {
+  new (&mutex_) std::mutex;
+  new (&changed_) std::condition_variable;
+  new (&stores_) std::map<FileId, std::shared_ptr<SharedStore>>;
 }
 
 StoreRegistry::Turn StoreRegistry::Enter(FileId id, bool wait, std::shared_ptr<SharedStore>* out) {
@@ -47,7 +63,7 @@ StoreRegistry::Turn StoreRegistry::Enter(FileId id, bool wait, std::shared_ptr<S
 
 void StoreRegistry::Share(SharedStore* shared, std::shared_ptr<Store> store, std::vector<uint8_t> facts) {
   std::lock_guard<std::mutex> guard(mutex_);
-  shared->store_ = std::move(store);
+  shared->Replace(std::move(store));
   shared->facts_ = std::move(facts);
   shared->state_ = SharedStore::State::kShared;
   changed_.notify_all();
@@ -62,7 +78,9 @@ bool StoreRegistry::Leave(SharedStore* shared) {
 
 void StoreRegistry::Gone(SharedStore* shared) {
   std::lock_guard<std::mutex> guard(mutex_);
-  stores_.erase(shared->id_);
+  // In a forked child it may be another's.
+  const auto it = stores_.find(shared->id_);
+  if (it != stores_.end() && it->second.get() == shared) stores_.erase(it);
   changed_.notify_all();
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "platform/fork.h"
 #include "store/store.h"
 
 namespace sealog {
@@ -31,7 +32,15 @@ class SharedStore {
   explicit SharedStore(FileId id) : id_(id), opener_(std::this_thread::get_id()) {}
 
   // REQUIRES, for both: it has been shared.
-  const std::shared_ptr<Store>& store() const { return store_; }
+  std::shared_ptr<Store> store() const {
+    std::lock_guard<std::mutex> guard(store_mutex_);
+    return store_;
+  }
+  // Of a store that is read-only: whoever joins from now on gets this one, of a newer state.
+  void Replace(std::shared_ptr<Store> store) {
+    std::lock_guard<std::mutex> guard(store_mutex_);
+    store_.swap(store);
+  }
   // What the opener says to those who join: it is TypeScript's.
   const std::vector<uint8_t>& facts() const { return facts_; }
   // Grows with each change of the system's tree. What was read of it before is to be read again then.
@@ -46,6 +55,7 @@ class SharedStore {
   State state_ = State::kOpening;
   bool alone_ = false;
   uint32_t handles_ = 1;
+  mutable std::mutex store_mutex_;  // inside the registry's
   std::shared_ptr<Store> store_;
   std::vector<uint8_t> facts_;
 };
@@ -70,9 +80,13 @@ class StoreRegistry {
   void EndAlone(SharedStore* shared);
 
  private:
+  void Forget();
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<FileId, std::shared_ptr<SharedStore>> stores_;
+  // A forked child has none of its parent's open.
+  ForkWatch fork_watch_{[](void* registry) { static_cast<StoreRegistry*>(registry)->Forget(); }, this};
 };
 
 // Makes the creation of one store by several threads happen once: whoever comes later waits, and finds it.

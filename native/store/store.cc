@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "platform/system.h"
 #include "platform/usage.h"
@@ -33,8 +34,19 @@ Store::Store(std::unique_ptr<Region> region, FlushKind flush)
 
 Store::~Store() { Release(); }
 
+// In a forked child: the locks as nobody holds them, and nothing to wait for.
+void Store::GiveUp() {
+  new (&lock_) WriterLock;
+  for (std::condition_variable_any* each : {&wake_, &done_, &cleaner_wake_, &grow_})
+    new (each) std::condition_variable_any;
+  forked_ = stop_ = true;
+  serving_ = in_flight_ = commit_in_flight_ = growing_ = false;
+  pinned_readers_ = 0;
+  if (view_mapping_) view_mapping_->Abandon();
+}
+
 void Store::Release() {
-  {
+  if (!forked_) {
     Guard guard(lock_);
     static_cast<void>(WaitForCommit(guard));
     serving_ = false;
@@ -58,6 +70,11 @@ Failure Store::Start(Plan plan) {
   if (space_) return {Status::kInvalid, 0, "", 0, "the store was started already"};
   plan_ = std::move(plan);
   const PlanHeader& h = plan_.header;
+  // What belongs to an older checkpoint and not to this one is not known any more, so it cannot be kept.
+  if (!region_->read_only() &&
+      (region_->IsPinned(0, h.slot_sequence) || region_->IsPinned(h.slot_sequence + 1, Region::kCheckpointsMax))) {
+    return {Status::kLocked, 0, "", 0, "a reader process reads a state from before the last checkpoint"};
+  }
   uint64_t seeds[2];
   if (Failure failure = RandomBytes(seeds, sizeof seeds); !failure.ok()) return failure;
 
@@ -112,6 +129,7 @@ Failure Store::Start(Plan plan) {
   pool_->pins().Add(h.epoch);
   pool_->set_epoch(std::max(h.epoch, h.epoch_floor) + 1);
   checkpoint_pins_[1] = h.epoch;
+  checkpoint_sequences_[1] = h.slot_sequence;
   slot_sequence_ = h.slot_sequence;
 
   if (Failure failure = EnsureGuardHandler(); !failure.ok()) return failure;
@@ -143,6 +161,9 @@ Store::ReplayResult Store::Replay() {
         status = reader_->Verify();
         damaged_offset_ = reader_->damaged_offset();
         if (status == Status::kOk) result.later = reader_->LookPast();
+        // Reader processes that have replayed this tail pin the checkpoint before it, and read records in these as
+        // well.
+        for (const LogReader::Roll& roll : reader_->rolls()) space_->segment(roll.to.segment).birth = h.epoch;
         if (status == Status::kOk && !result.later.found) {
           status = reader_->Apply([this](const Record& record, uint64_t offset) { return Applied(record, offset); });
         }
@@ -177,11 +198,14 @@ Failure Store::Serve(const ServeOptions& options) {
   if (!space_ || serving_) return {Status::kInvalid, 0, "", 0, "a store is served once, after it was started"};
   // A new store has no log yet, and so nothing to replay.
   if (!reader_) {
-    if (h.hot.segment != kSegmentNone) return {Status::kInvalid, 0, "", 0, "the log was not replayed"};
+    if (h.hot.segment != kSegmentNone && !(options.as_checkpointed && region_->read_only()))
+      return {Status::kInvalid, 0, "", 0, "the log was not replayed"};
     reader_ = std::make_unique<LogReader>(space_.get(), h.hot, h.cold, h.lsn + 1);
   }
   const LogReader::End end = reader_->end();
   if (region_->read_only()) {
+    // While they are sure to be those of the checkpoint: a writer changes them behind it.
+    if (!Shielded([this] { pool_->LoadBitmaps(); })) return {Status::kMedia, 0, "", 0, "the file could not be read"};
     serving_ = true;
     return {};
   }
@@ -256,7 +280,7 @@ void Store::WipeTornSlot() {
 }
 
 Status Store::Writable() const {
-  if (!serving_) return Status::kClosed;
+  if (!serving_) return forked_ ? Status::kForked : Status::kClosed;
   return region_->read_only() ? Status::kReadOnly : poison_status_;
 }
 
@@ -327,6 +351,7 @@ void Store::RetireEmptySegments() {
 }
 
 Status Store::Close() {
+  if (forked_) return Status::kOk;
   stop_compacting_ = true;
   Guard guard(lock_);
   Status status = Status::kOk;

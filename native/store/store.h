@@ -17,6 +17,7 @@
 #include "index/index.h"
 #include "log/log.h"
 #include "persist/persist.h"
+#include "platform/fork.h"
 #include "platform/guard.h"
 #include "platform/thread.h"
 #include "platform/view_mapping.h"
@@ -35,7 +36,8 @@ namespace sealog {
 struct ServeOptions {
   bool lsn_jump = false;  // the last session did not end cleanly
   bool populate = true;
-  bool clean_behind = true;  // a thread cleans when the store gets full
+  bool clean_behind = true;      // a thread cleans when the store gets full
+  bool as_checkpointed = false;  // read-only: what is behind the checkpoint is not replayed
 };
 
 // How the store may grow by itself, in whole segments rounded up; and where the seal's records stand.
@@ -245,6 +247,9 @@ class Store {
   // Keeps the newest state for reading until it is released; 0 if the store is closed. `*lsn` gets its last commit.
   // O(1).
   uint64_t OpenSnapshot(uint64_t* lsn);
+  // Of a reader that takes the place of another, with a newer state: no id is used again.
+  void NumberSnapshotsBehind(Store* before);
+  uint64_t next_snapshot();
   void ReleaseSnapshot(uint64_t id);
   // Copies the value's bytes from `offset` on, to the end of the piece that they are in: value_stream.h.
   PartResult GetPart(uint64_t snapshot, uint32_t tree, Bytes key, uint64_t offset, uint8_t* out, size_t out_bytes);
@@ -283,6 +288,9 @@ class Store {
   // What the first failure of a durable write was; of the last read or write that met damage.
   Failure poison();
   uint64_t damaged_offset() const { return damaged_offset_; }
+  // This process was forked from the one that opened it: everything is refused, reads with kClosed, and nothing that is
+  // done here reaches the file or its lock.
+  bool forked() const { return forked_; }
   bool needs_device_sync() const { return persister_.drain_kind() == DrainKind::kWriteThrough; }
 
  private:
@@ -296,6 +304,7 @@ class Store {
   }
 
   // store.cc
+  void GiveUp();
   Status Writable() const;
   Status Poison(Status status, const Failure& failure);
   Status Interrupted();
@@ -383,6 +392,9 @@ class Store {
   void FinishCheckpoint(Status status);
   Status CheckpointLocked(Guard& guard, uint32_t slot_flags);
   void DropWritten(Guard& guard);
+  void CheckpointForReaders(Guard& guard);
+  void LetGo(uint64_t sequence, uint64_t epoch);
+  void LetGoOfReaders();
   SegmentHalf EncodeHalf(uint32_t segment, uint64_t epoch) const;
 
   // grow.cc
@@ -494,6 +506,12 @@ class Store {
   uint32_t table_check_ = 0;
   std::vector<uint32_t> half_crc_;        // of each segment's current half
   uint64_t checkpoint_pins_[2] = {0, 0};  // epochs of the durable ones: before, current; 0: none
+  uint64_t checkpoint_sequences_[2] = {0, 0};
+  struct ReaderPin {
+    uint64_t sequence, epoch;
+  };
+  std::vector<ReaderPin> reader_pins_;  // older checkpoints that reader processes still had when last looked
+  bool readers_ = false;                // there were reader processes
   uint64_t log_bytes_at_freeze_ = 0;
   uint64_t appended_when_last_idle_ = 0;
 
@@ -548,6 +566,9 @@ class Store {
   uint64_t growth_failed_ms_ = 0;
   uint64_t grown_populated_bytes_ = 0;
   bool grown_unpopulated_ = false;  // some part of what has grown
+
+  bool forked_ = false;
+  ForkWatch fork_watch_{[](void* store) { static_cast<Store*>(store)->GiveUp(); }, this};
 };
 
 }  // namespace sealog

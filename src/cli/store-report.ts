@@ -8,6 +8,9 @@ export function inspectStore(path: string): StoreReport {
   let store: Store | undefined
   try {
     store = openForReading(path)
+    if (store.info.besideWriter) {
+      return { path, state: 'in-use', code: 'ERR_SEALOG_LOCKED', message: 'Another process has it open for writing' }
+    }
     const { seal, recovery } = store
     return {
       path,

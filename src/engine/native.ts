@@ -43,6 +43,10 @@ export interface NativeOpenOptions {
   readonly durability: number
   readonly requireDomain: number
   readonly flush: FlushMethod
+  /** With readOnly: a writer in another process is no obstacle. */
+  readonly besideWriter?: boolean
+  /** What this process has open already is opened once more, by itself. */
+  readonly unshared?: boolean
   /** For salvage, with readOnly: what is no store any more, too. */
   readonly anyContent?: boolean
   /** Addresses to reserve, where that is more than what is reserved anyway. */
@@ -65,6 +69,15 @@ export interface NativeGrowthOptions {
   readonly maxBytes: number
   /** Of the newest valid seal record; 0: none. */
   readonly sealSequence: number
+}
+
+/** A process with a lock on a file. */
+export interface LockHolder {
+  readonly pid: number
+  /** Its name, as /proc/PID/comm has it; '' where it cannot be read. */
+  readonly command: string
+  /** A writer's lock; a reader's otherwise. */
+  readonly exclusive: boolean
 }
 
 /** What has become of a store's size since it was opened. */
@@ -97,6 +110,8 @@ export interface RegionInfo {
   readonly inode: number
   readonly blockBytes: number
   readonly readOnly: boolean
+  /** A writer in another process had it when it was opened. */
+  readonly besideWriter: boolean
 }
 
 /** What the block map is now. */
@@ -146,6 +161,8 @@ export interface ServeOptions {
   /** 1 after an unclean end: no frame left over from it can then be the expected one. */
   readonly lsnJump: 0 | 1
   readonly populate: boolean
+  /** Of a reader beside a writer: the log behind the checkpoint is not replayed. */
+  readonly asCheckpointed?: boolean
 }
 
 /** How work on another thread ended. */
@@ -200,10 +217,20 @@ export interface Native {
   openRegion(path: string, options: NativeOpenOptions): Handle
   regionInfo(handle: Handle): RegionInfo | number
   readRegion(handle: Handle, offset: number, buffer: Uint8Array): number
+  /** A reader's: what belongs to this checkpoint stays until it is closed, if it is the newest one, or was the one before, afterwards. */
+  pinCheckpoint(handle: Handle, sequence: number): number
+  /** 0: of a writer. */
+  pinnedCheckpoint(handle: Handle): number
+  /** 1: another handle, of whatever process, has the file open for writing. */
+  hasWriter(handle: Handle): number
+  /** A reader's, once it has pinned a checkpoint: a writer may come. */
+  unlockRegion(handle: Handle): number
   probeSeal(handle: Handle): SealProbe | number
   repairSeal(handle: Handle, uuid: Uint8Array, sequence: number): number
   enforceSeal(handle: Handle): number
   doctor(directory: string): Record<string, unknown> | number
+  /** null: not found. Goes through /proc, for 100 ms at most. */
+  lockHolder(path: string): LockHolder | null
   closeRegion(handle: Handle): number
 
   startStore(handle: Handle, plan: Uint8Array): number
@@ -218,6 +245,8 @@ export interface Native {
   /** 1: no other handle has the store open, nor gets it before endAlone; 0: others may write. */
   beginAlone(handle: Handle): number
   endAlone(handle: Handle): number
+  /** `handle` goes on with the newer state that `from` has, which is closed. 0: not while a view is looked at. */
+  replaceStore(handle: Handle, from: Handle): number
   setBuffers(handle: Handle, write: Uint8Array, read: Uint8Array, meta: Float64Array): number
   checkpoint(handle: Handle): number
   storeStats(handle: Handle, out: Float64Array): number

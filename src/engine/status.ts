@@ -32,6 +32,7 @@ export const Status = {
   Absent: 33,
   Conflict: 34,
   Opening: 35,
+  Forked: 36,
   Capacity: 40,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]
@@ -152,6 +153,11 @@ const meanings: Readonly<Record<number, readonly [code: SealogErrorCode, what: s
     'ERR_SEALOG_CONFLICT',
     'Something that the transaction has read was changed meanwhile',
     'run it again, with more retries, or make it shorter',
+  ],
+  [Status.Forked]: [
+    'ERR_SEALOG_FORKED',
+    'The store was opened by the process that this one was forked from',
+    'open it in this process, when the other has closed it; nothing that was tried here has reached the file',
   ],
   [Status.Capacity]: [
     'ERR_SEALOG_CAPACITY',

@@ -36,6 +36,7 @@ export function nativeCreateOptions(
 export function nativeOpenOptions(options: ResolvedOptions): NativeOpenOptions {
   return {
     readOnly: options.readOnly,
+    besideWriter: options.readOnly,
     durability: DurabilityCode[options.durability],
     requireDomain: DomainCode[options.require],
     flush: options.flush,

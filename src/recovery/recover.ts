@@ -9,6 +9,7 @@ import { checkSeal } from './check-seal.ts'
 import { chooseMeta, chooseSeal, type MetaChoice, type Refusal } from './choose.ts'
 import { classifyLog, type LogEnd } from './classify.ts'
 import { chooseCodecs, type StoreCodecs } from './codecs.ts'
+import { lockedError, LockPatience } from './lock.ts'
 import { checkJoin, decodeFacts, encodeFacts } from './join.ts'
 import { type Plan, planStore } from './plan.ts'
 import type { RecoveryReport, SealReport } from './report.ts'
@@ -22,6 +23,7 @@ export interface RecoveredStore extends StoreCodecs {
   readonly superblock: Superblock
   readonly recovery: RecoveryReport
   readonly seal: SealReport
+  readonly options: ResolvedOptions
 }
 
 /**
@@ -50,28 +52,59 @@ export function openStore(engine: Engine, path: string, options: ResolvedOptions
  * @throws SealogError, TypeError (encodings that differ from the store's)
  */
 export function recoverStore(engine: Engine, path: string, options: ResolvedOptions, created: boolean): RecoveredStore {
-  const recovered = recoverInTurn(engine, path, options, created, true)
-  if (recovered === undefined) throw errorFromStatus(Status.Locked, null, { path })
-  return recovered
+  const patience = new LockPatience(options.waitMs)
+  for (;;) {
+    const recovered = recoverInTurn(engine, path, options, created, true)
+    if (typeof recovered === 'object') return recovered
+    if (recovered === 'opening') throw errorFromStatus(Status.Locked, null, { path })
+    if (patience.over) throw lockedError(engine, path)
+    patience.sleep()
+  }
 }
 
-/** As recoverStore. @param wait if false, undefined is returned while another thread opens or closes the store */
+/**
+ * One attempt at recoverStore.
+ * @param wait if false, it does not wait while another thread opens or closes the store
+ * @returns 'opening' while another thread does, or this one itself; 'locked' while another process has the store
+ */
 export function recoverInTurn(
   engine: Engine,
   path: string,
   options: ResolvedOptions,
   created: boolean,
   wait: boolean,
-): RecoveredStore | undefined {
+  unshared = false,
+): RecoveredStore | 'opening' | 'locked' {
+  for (let attempts = besideWriterAttempts; ; attempts--) {
+    const recovered = attempt(engine, path, options, created, { wait, unshared }, attempts <= 1)
+    if (recovered !== 'moved') return recovered
+  }
+}
+
+/** A writer takes a checkpoint every few milliseconds at most; reading META takes less than one. */
+const besideWriterAttempts = 100
+
+/** @returns 'moved' if a writer in another process has changed what was to be read, unless this is the last attempt */
+function attempt(
+  engine: Engine,
+  path: string,
+  options: ResolvedOptions,
+  created: boolean,
+  sharing: { readonly wait: boolean; readonly unshared: boolean },
+  last: boolean,
+): RecoveredStore | 'opening' | 'locked' | 'moved' {
   const startedMs = performance.now()
   const context = { path }
-  const handle = engine.openRegion(path, { ...nativeOpenOptions(options), wait })
-  if (handle === -Status.Opening) return undefined
+  const handle = engine.openRegion(path, { ...nativeOpenOptions(options), ...sharing })
+  if (handle === -Status.Opening) return 'opening'
+  if (handle === -Status.Locked) return 'locked'
   check(engine, handle, context)
   const facts = engine.sharedFacts(handle)
   if (facts !== null) return joinStore(engine, path, handle, facts, options)
+  let besideWriter = false
   try {
     let info = checkObject(engine, engine.regionInfo(handle), context)
+    besideWriter = info.besideWriter
     const choice = accept(
       chooseMeta(readAt(engine, path, handle, 0, metaFixedBytes), info.fileBytes, info.readOnly),
       path,
@@ -82,9 +115,17 @@ export function recoverInTurn(
       path,
     )
 
-    check(engine, engine.startStore(handle, plan.buffer), context)
-    const replay = plan.slot.hot && replayLog(engine, path, handle)
-    const end = classifyLog(plan.slot, replay, 2 ** choice.superblock.segmentBytesLog2)
+    if (info.readOnly) check(engine, engine.pinCheckpoint(handle, plan.slot.sequence), context)
+    const started = engine.startStore(handle, plan.buffer)
+    if (started === -Status.Locked) {
+      engine.closeRegion(handle)
+      return 'locked'
+    }
+    check(engine, started, context)
+    const replay = besideWriter ? undefined : plan.slot.hot && replayLog(engine, path, handle)
+    const end = besideWriter
+      ? ({ kind: 'clean' } as const)
+      : classifyLog(plan.slot, replay, 2 ** choice.superblock.segmentBytesLog2)
     if (end.kind === 'damaged') throw interiorDamage(path, end)
 
     if (!info.readOnly && (!choice.alike || choice.excessBytes > 0)) {
@@ -100,13 +141,25 @@ export function recoverInTurn(
     if (options.immutable) check(engine, engine.enforceSeal(handle), context)
     const seal = { ...observed, enforced: options.immutable }
     const serveOptions = { lsnJump: end.kind === 'clean' ? 0 : 1, populate: !info.readOnly } as const
-    check(engine, engine.serve(handle, serveOptions), context)
+    check(engine, engine.serve(handle, { ...serveOptions, asCheckpointed: besideWriter }), context)
+    // Invariant I-PIN-5: all that was read up to here belongs to this checkpoint, and no writer has let go of it.
+    if (besideWriter && newestCheckpoint(engine, path, handle) !== plan.slot.sequence) {
+      engine.closeRegion(handle)
+      return 'moved'
+    }
+    if (info.readOnly && !besideWriter) check(engine, engine.unlockRegion(handle), context)
     const recovery = reportOf(created, end, choice, plan, replay, performance.now() - startedMs)
     const { superblock } = choice
-    check(engine, engine.shareStore(handle, encodeFacts({ superblock, recovery, seal }, options)), context)
-    return { handle, info, superblock, ...codecs, recovery, seal }
+    check(
+      engine,
+      sharing.unshared ? 0 : engine.shareStore(handle, encodeFacts({ superblock, recovery, seal }, options)),
+      context,
+    )
+    return { handle, info, superblock, ...codecs, recovery, seal, options }
   } catch (error) {
     engine.closeRegion(handle)
+    // What a writer changes looks damaged while it is changed.
+    if (besideWriter && !last && isSealogError(error, 'ERR_SEALOG_CORRUPT')) return 'moved'
     throw error
   }
 }
@@ -123,11 +176,17 @@ function joinStore(
     const info = checkObject(engine, engine.regionInfo(handle), { path })
     const codecs = chooseCodecs(superblock, options)
     checkJoin(path, info, open, options)
-    return { handle, info, superblock, ...codecs, recovery, seal }
+    return { handle, info, superblock, ...codecs, recovery, seal, options }
   } catch (error) {
     engine.closeStore(handle)
     throw error
   }
+}
+
+/** The sequence of the newest checkpoint that is whole; 0: there is none. */
+export function newestCheckpoint(engine: Engine, path: string, handle: Handle): number {
+  const choice = chooseMeta(readAt(engine, path, handle, 0, metaFixedBytes), Infinity, true)
+  return choice.ok ? (choice.slots[0]?.sequence ?? 0) : 0
 }
 
 function accept<T extends { readonly ok: true }>(result: T | Refusal, path: string): T {

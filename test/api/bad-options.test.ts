@@ -26,6 +26,7 @@ const wrongTypes: Record<string, unknown> = {
   'a createIfMissing that is a string': { createIfMissing: 'yes' },
   'readOnly and createIfMissing': { readOnly: true, createIfMissing: true },
   'errorIfExists without createIfMissing': { errorIfExists: true, createIfMissing: false },
+  'a waitMs that is a string': { waitMs: '1s' },
   'a flush that there is not': { flush: 'pwb' },
 }
 
@@ -41,6 +42,9 @@ const outOfBounds: Record<string, OpenOptions> = {
   'segments that are too small': { segmentBytes: '8KiB' },
   'segments that are too large': { segmentBytes: '4MiB' },
   'checkpointBytes that are too few': { checkpointBytes: 65_535 },
+  'a negative waitMs': { waitMs: -1 },
+  'a waitMs without end': { waitMs: Infinity },
+  'a waitMs of NaN': { waitMs: NaN },
 }
 
 const kinds = [

@@ -40,6 +40,7 @@ export const testInfo: RegionInfo = {
   inode: testSeal.inode,
   blockBytes: 4096,
   readOnly: false,
+  besideWriter: false,
 }
 
 export const testReplay: ReplayResult = {
@@ -114,6 +115,8 @@ export function fakeEngine(given: Partial<FakeState> = {}): { engine: Engine; st
     // Nobody else has it open.
     sharedFacts: () => null,
     shareStore: () => call('shareStore', () => 0),
+    pinCheckpoint: () => call('pinCheckpoint', () => 0),
+    unlockRegion: () => call('unlockRegion', () => 0),
     regionInfo: () => call('regionInfo', () => state.info),
     readRegion: (_, offset, buffer) =>
       call('readRegion', () => state.file!.copy(buffer, 0, offset, offset + buffer.length)),

@@ -1,7 +1,7 @@
-// Opens a store as another process, perhaps as another user; says how that went, and keeps the store until its standard input ends.
+// Opens a store as another process, perhaps as another user; says how that went, and keeps the store until its standard input ends, or for keepMs.
 import { open } from 'sealog'
 
-const { path, options, uid, keep } = JSON.parse(process.argv[2])
+const { path, options, uid, keep, keepMs } = JSON.parse(process.argv[2])
 if (uid !== undefined) {
   process.setgroups([])
   process.setgid(uid)
@@ -15,7 +15,9 @@ try {
 } catch ({ name, code, message }) {
   process.stdout.write(`${JSON.stringify({ name, code, message })}\n`)
 }
-if (keep) {
+if (keepMs !== undefined) {
+  setTimeout(() => db?.close(), keepMs)
+} else if (keep) {
   process.stdin.on('end', () => db?.close()).resume()
 } else {
   db?.close()

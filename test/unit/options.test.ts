@@ -63,6 +63,7 @@ describe('options', () => {
       tableCapacity: 0,
       createIfMissing: true,
       errorIfExists: false,
+      waitMs: 0,
       flush: '',
     })
     expect(resolve({ durability: undefined, capacity: undefined })).toEqual(resolveOptions())
@@ -76,6 +77,7 @@ describe('options', () => {
       keys: 'utf8',
       encoding,
       flush: 'nt',
+      waitMs: 1.5,
       checkpointBytes: '8 MiB',
     }
     expect(resolve({ ...given, capacity: '1GiB' })).toMatchObject({
@@ -161,6 +163,7 @@ describe('options for native', () => {
     expect(nativeOpenOptions(options)).toEqual({
       reserveBytes: 0,
       readOnly: true,
+      besideWriter: true,
       durability: 1,
       requireDomain: 3,
       flush: 'clwb',

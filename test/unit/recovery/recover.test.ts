@@ -54,7 +54,7 @@ describe('opening a store', () => {
       'serve',
       'shareStore',
     ])
-    expect(state.served).toEqual({ lsnJump: 0, populate: true })
+    expect(state.served).toEqual({ lsnJump: 0, populate: true, asCheckpointed: false })
     expect(store).toMatchObject({ handle: 7, keys: 'ordered', encoding: 'msgpack' })
     expect(store!.recovery).toMatchObject({
       outcome: 'clean',
