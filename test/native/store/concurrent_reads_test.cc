@@ -248,7 +248,7 @@ TEST_P(BesideWriters, SeeWholeCommitsDuringGrowthAndClose) {
   Scratch scratch(GetParam());
   GrowthOptions growth;
   growth.step_bytes = 4 * kSegmentBytes;
-  growth.max_bytes = 64 * kSegmentBytes;
+  growth.max_bytes = 128 * kSegmentBytes;
   std::unique_ptr<Store> store = Created(scratch, 24, 128 << 10, growth);
   for (int pair = 0; pair < kPairs; ++pair) ASSERT_EQ(PutPair(*store, pair, 0, true), Status::kOk);
   ASSERT_EQ(store->Commit(), Status::kOk);
@@ -269,7 +269,7 @@ TEST_P(BesideWriters, SeeWholeCommitsDuringGrowthAndClose) {
     // Entries that stay, so that it grows.
     if (n % 4 == 0 && n < least) static_cast<void>(Put(*store, "more" + std::to_string(n), std::string(1500, 'm')));
   }
-  EXPECT_GT(written, least / 2);
+  EXPECT_GT(written, 500u);
   GrowthReport grown;
   store->Growth(&grown);
   EXPECT_GT(grown.count, 0u);
