@@ -62,7 +62,7 @@ void NodePool::Grow() {
 }
 
 const NodeHeader* NodePool::Fail(uint64_t ref) {
-  failure_offset_ = NodeRefIndex(ref) * kLeafBytes;
+  failure_offset_.store(NodeRefIndex(ref) * kLeafBytes, std::memory_order_relaxed);
   return nullptr;
 }
 
@@ -80,7 +80,7 @@ bool NodePool::Verify(uint64_t ref) {
   if (BirthStamp(node->birth) != NodeRefStamp(ref) || node->crc != NodeCrc(node, unit, space_->store_seed()))
     return false;
   // Nothing that is read from the file was born in this epoch, or it would be changed in place.
-  if (BirthEpoch(node->birth) >= epoch_) return false;
+  if (BirthEpoch(node->birth) >= epoch()) return false;
   // What is free may be overwritten at any time. Until the bitmap is read, BitmapHolds looks from the other side.
   if (const Units* u = segments_[space_->SegmentOf(offset)].get();
       u != nullptr && u->loaded &&
@@ -219,7 +219,7 @@ uint64_t NodePool::Make(uint8_t level) {
   memset(node, 0, level == 0 ? kLeafBytes : kInnerBytes);
   uint32_t stamp = NextStamp();
   node->level = level;
-  node->birth = MakeBirth(epoch_, stamp);
+  node->birth = MakeBirth(epoch(), stamp);
   SetVerified(unit);
   ++stats_.made;
   ++(level == 0 ? stats_.leaves : stats_.inners);
@@ -233,7 +233,7 @@ uint64_t NodePool::Copy(uint64_t ref, const NodeHeader* from) {
   memcpy(reinterpret_cast<uint8_t*>(node) + 4, reinterpret_cast<const uint8_t*>(from) + 4,
          (from->level == 0 ? kLeafBytes : kInnerBytes) - 4);
   uint32_t stamp = NextStamp();
-  node->birth = MakeBirth(epoch_, stamp);
+  node->birth = MakeBirth(epoch(), stamp);
   SetVerified(unit);
   ++stats_.made;
   ++stats_.copied;

@@ -5,7 +5,8 @@
 // checkpoint writes as the segment's bitmap) and dirty (made since the last freeze). A retired unit is busy but not
 // live.
 //
-// Not thread-safe, except Load on a frozen tree: owned by the writer's lock.
+// Not thread-safe, except Load and LevelOf, beside each other and on a frozen tree beside the writer: owned by the
+// writer's lock.
 #pragma once
 
 #include <atomic>
@@ -45,9 +46,9 @@ class NodePool {
   void Grow();
 
   Pins& pins() { return pins_; }
-  uint64_t epoch() const { return epoch_; }
+  uint64_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
   void set_epoch(uint64_t epoch) {
-    epoch_ = epoch;
+    epoch_.store(epoch, std::memory_order_relaxed);
     space_->set_epoch(epoch);
   }
 
@@ -62,7 +63,8 @@ class NodePool {
     }
     return node->level == level ? node : Fail(ref);
   }
-  uint64_t failure_offset() const { return failure_offset_; }
+  // Of several threads that fail at once: the last one's.
+  uint64_t failure_offset() const { return failure_offset_.load(std::memory_order_relaxed); }
   // The level of a root; 0xff, which Load refuses, if it does not hold (failure_offset() then says where).
   uint8_t LevelOf(uint64_t ref) {
     uint64_t unit = NodeRefIndex(ref);
@@ -75,7 +77,7 @@ class NodePool {
   }
 
   // True if the node may be changed in place.
-  bool Young(const NodeHeader* node) const { return BirthEpoch(node->birth) == epoch_; }
+  bool Young(const NodeHeader* node) const { return BirthEpoch(node->birth) == epoch(); }
 
   // Makes sure that `leaves` and `inners` allocations will succeed. False: the store is full for `who`.
   bool Ensure(uint32_t leaves, uint32_t inners, Reserve who);
@@ -158,10 +160,10 @@ class NodePool {
 
   Space* space_;
   Pins pins_;
-  uint64_t epoch_ = 1;
+  std::atomic<uint64_t> epoch_{1};
   uint64_t units_;  // of 512 bytes in the region
   uint64_t stamp_state_;
-  uint64_t failure_offset_ = 0;
+  std::atomic<uint64_t> failure_offset_{0};
   Kind kinds_[2];
   std::vector<std::unique_ptr<Units>> segments_;  // by segment index; null unless LEAF or INNER
   ZeroedMemory verified_memory_;

@@ -37,6 +37,7 @@ SegmentHalf Store::EncodeHalf(uint32_t segment, uint64_t epoch) const {
 // Takes the newest state for a checkpoint. REQUIRES: the lock, inside a guard or not (it writes nothing to the region
 // but the drain); no checkpoint in flight; everything logged is durable.
 void Store::Freeze(uint32_t slot_flags) {
+  ReleasePins();
   frozen_.filled = log_->TakeFilled();
   for (uint32_t segment : frozen_.filled) {
     cleaner_.Filled(segment);
@@ -137,6 +138,7 @@ void Store::CheckpointThread() {
     const auto pace = readers_ ? std::chrono::milliseconds(kForReaders) : kIdle;
     bool woken = wake_.wait_for(guard, pace, [this] { return stop_ || in_flight_; });
     if (stop_) return;
+    ReleasePins();
     if (!woken) {
       LetGoOfReaders();
       readers_ = region_->IsPinned(0, Region::kCheckpointsMax);
@@ -210,6 +212,8 @@ void Store::FinishCheckpoint(Status status) {
 void Store::DropWritten(Guard& guard) {
   constexpr uint64_t kPage = 4096;
   constexpr int kSlice = 64;
+  // A page shows the same before and after.
+  lock_.LetReadersIn();
   for (uint32_t segment : frozen_.filled) {
     // Drained before the freeze; and not in use again, since what is retired waits for pins that this checkpoint has
     // not released yet.
@@ -238,9 +242,11 @@ void Store::DropWritten(Guard& guard) {
       drop();
       guard.unlock();
       guard.lock();
+      lock_.LetReadersIn();
     }
   }
   drop();
+  lock_.KeepReadersOut();
 }
 
 }  // namespace sealog

@@ -21,6 +21,8 @@ Status Store::Attempted(Guard& guard, bool deferred, Reserve last, Attempt&& att
   Reserve who = Reserve::kPut;
   for (int relieved = 0;;) {
     if (status = Writable(); status != Status::kOk) return status;
+    if (!given_back_.empty()) [[unlikely]]
+      ReleasePins();
     // A commit that another thread is syncing: what comes before must be durable first, or, where the window is nearly
     // used up, soon.
     if (commit_in_flight_ && (!deferred || log_->window() + kWindowSlack >= kWindowFramesMax)) {
@@ -71,10 +73,19 @@ Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who,
   return log_->Ensure(head, frame_bytes, frames, who);
 }
 
+// Waits for the device: readers need not. REQUIRES: the lock; the index is whole.
+template <class Wait>
+auto Store::BesideReaders(Wait&& wait) {
+  lock_.LetReadersIn();
+  auto result = wait();
+  lock_.KeepReadersOut();
+  return result;
+}
+
 // What a fence does not do in the os domain: puts what was written so far on the device.
 Status Store::SyncInOsDomain() {
   if (region_->domain() != Domain::kOs) return Status::kOk;
-  Failure failure = region_->file().Fdatasync();
+  const Failure failure = BesideReaders([this] { return region_->file().Fdatasync(); });
   return failure.ok() ? Status::kOk : Poison(Status::kIo, failure);
 }
 
@@ -119,7 +130,9 @@ bool Store::Relieve(Guard& guard, uint32_t segments) {
 Status Store::DrainLog() {
   if (poison_status_ != Status::kOk) return poison_status_;
   if (!Undrained()) return Status::kOk;
-  if (persister_.Drain(Site::kCommit) != Status::kOk) return Poison(Status::kIo, persister_.failure());
+  const auto drain = [this] { return persister_.Drain(Site::kCommit); };
+  const Status drained = needs_device_sync() ? BesideReaders(drain) : drain();
+  if (drained != Status::kOk) return Poison(Status::kIo, persister_.failure());
   drained_lsn_ = log_->last_lsn();
   // In the os domain a drain survives the process, not the machine: frames count as durable from the next checkpoint
   // on.
@@ -238,7 +251,7 @@ Status Store::Logged(Place* place, const Change& change, bool deferred, uint64_t
   }
   phase_ = Phase::kIndexing;
   if (Status s = Index(place, change, offset); s != Status::kOk) return Behind(s);
-  *version = log_->last_lsn();
+  *version = indexed_lsn_ = log_->last_lsn();
   return Status::kOk;
 }
 
@@ -449,7 +462,7 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head
     if (s == Status::kOk) s = Index(&batch_place_, changes[i], work->offsets[i], same ? &replaced : nullptr);
     if (s != Status::kOk) return Behind(s);
   }
-  *version = log_->last_lsn();
+  *version = indexed_lsn_ = log_->last_lsn();
   return Status::kOk;
 }
 

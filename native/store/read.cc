@@ -8,7 +8,8 @@
 
 namespace sealog {
 
-bool Store::StateOf(uint64_t snapshot, uint32_t tree, State* state) const {
+// REQUIRES: the readers' side, or the writer's.
+bool Store::StateOf(uint64_t snapshot, uint32_t tree, State* state) {
   if (!serving_ || tree >= kTreeCount) return false;
   if (snapshot == 0) {
     for (uint32_t t = 0; t < kTreeCount; ++t) state->roots[t] = trees_[t].root();
@@ -16,6 +17,7 @@ bool Store::StateOf(uint64_t snapshot, uint32_t tree, State* state) const {
     state->unix_ms = state->roots[kTreeExpiry].count != 0 ? UnixMillis() : 0;
     return true;
   }
+  std::lock_guard<std::mutex> pins(pins_lock_);
   auto it = snapshots_.find(snapshot);
   if (it == snapshots_.end()) return false;
   *state = it->second.state;
@@ -113,39 +115,20 @@ GetResult Store::CopyVerified(const Record& record, uint64_t offset, uint8_t* ou
 
 GetResult Store::Get(uint64_t snapshot, uint32_t tree, Bytes key, uint8_t* out, size_t out_bytes) {
   GetResult result;
-  Guard guard(lock_);
-  State state;
-  if (!StateOf(snapshot, tree, &state)) {
-    result.status = Status::kClosed;
-    return result;
-  }
-  if (broken_) {
-    result.status = Status::kMedia;
-    return result;
-  }
-  if (!Shielded([&] {
-        Found found;
-        result.status = FindVisible(state, tree, key, &found);
-        if (result.status == Status::kOk) result = CopyValue(found.record, RecordRefOffset(found.ref), out, out_bytes);
-      })) {
-    result.status = Status::kMedia;
-  }
+  result.status = ReadState(snapshot, tree, [&](const State& state) {
+    Found found;
+    const Status status = FindVisible(state, tree, key, &found);
+    if (status == Status::kOk) result = CopyValue(found.record, RecordRefOffset(found.ref), out, out_bytes);
+    return status == Status::kOk ? result.status : status;
+  });
   return result;
 }
 
 Status Store::Has(uint64_t snapshot, uint32_t tree, Bytes key) {
-  Guard guard(lock_);
-  State state;
-  if (!StateOf(snapshot, tree, &state)) return Status::kClosed;
-  if (broken_) return Status::kMedia;
-  Status status = Status::kMedia;
-  if (!Shielded([&] {
-        Found found;
-        status = FindVisible(state, tree, key, &found);
-      })) {
-    return Status::kMedia;
-  }
-  return status;
+  return ReadState(snapshot, tree, [&](const State& state) {
+    Found found;
+    return FindVisible(state, tree, key, &found);
+  });
 }
 
 Status Store::FillMany(const GetManyRequest& request, const State& state, int32_t* answers, GetManyResult* result) {
@@ -185,40 +168,35 @@ Status Store::FillMany(const GetManyRequest& request, const State& state, int32_
 
 GetManyResult Store::GetMany(const GetManyRequest& request, int32_t* answers) {
   GetManyResult result;
-  Guard guard(lock_);
-  State state;
-  if (!StateOf(request.snapshot, request.tree, &state)) {
-    result.status = Status::kClosed;
-    return result;
-  }
-  result.status = Status::kMedia;
-  if (broken_ || !Shielded([&] { result.status = FillMany(request, state, answers, &result); }))
-    result.status = Status::kMedia;
+  result.status = ReadState(request.snapshot, request.tree,
+                            [&](const State& state) { return FillMany(request, state, answers, &result); });
   return result;
 }
 
-uint64_t Store::TakeSnapshot() {
-  // If nothing changed since the last one was taken, the state is that of the epoch before: no need for a new epoch.
-  uint64_t epoch = pool_->epoch();
-  if (changed_epoch_ < epoch) {
-    --epoch;
-  } else {
-    pool_->set_epoch(epoch + 1);
-  }
+// A pin of what readers see now, without a new epoch. REQUIRES (this and the next): the readers' side and `pins_lock_`.
+uint64_t Store::PinNewest() {
+  const uint64_t epoch = changed_epoch_ < pool_->epoch() ? pool_->epoch() - 1 : pool_->epoch();
   pool_->pins().Add(epoch);
-  Snapshot snapshot{epoch, LastLsn(), MonotonicMillis(), {}};
-  static_cast<void>(StateOf(0, kTreeUser, &snapshot.state));
-  uint64_t id = next_snapshot_++;
-  snapshots_.emplace(id, snapshot);
-  return id;
+  return epoch;
+}
+
+// Of the newest state, which `state` is.
+uint64_t Store::TakeSnapshot(const State& state, uint64_t* lsn) {
+  // If nothing changed since the last one was taken, the state is that of the epoch before: no need for a new epoch.
+  const uint64_t epoch = PinNewest();
+  if (epoch == pool_->epoch()) pool_->set_epoch(epoch + 1);
+  // What is logged and not indexed yet is none of it.
+  *lsn = reader_ ? LastLsn() : indexed_lsn_;
+  snapshots_.emplace(next_snapshot_, Snapshot{epoch, *lsn, MonotonicMillis(), state});
+  return next_snapshot_++;
 }
 
 uint64_t Store::OpenSnapshot(uint64_t* lsn) {
-  Guard guard(lock_);
-  if (!serving_) return 0;
-  const uint64_t id = TakeSnapshot();
-  *lsn = snapshots_.find(id)->second.lsn;
-  return id;
+  ReadGuard guard(lock_);
+  State state;
+  if (!StateOf(0, kTreeUser, &state)) return 0;
+  std::lock_guard<std::mutex> pins(pins_lock_);
+  return TakeSnapshot(state, lsn);
 }
 
 uint64_t Store::next_snapshot() {
@@ -233,12 +211,28 @@ void Store::NumberSnapshotsBehind(Store* before) {
 }
 
 void Store::ReleaseSnapshot(uint64_t id) {
-  Guard guard(lock_);
-  auto it = snapshots_.find(id);
-  if (it == snapshots_.end()) return;
-  uint64_t epoch = it->second.epoch;
-  snapshots_.erase(it);
-  pool_->pins().Remove(epoch);
+  {
+    ReadGuard guard(lock_);
+    std::lock_guard<std::mutex> pins(pins_lock_);
+    auto it = snapshots_.find(id);
+    if (it == snapshots_.end()) return;
+    given_back_.push_back(it->second.epoch);
+    snapshots_.erase(it);
+  }
+  GiveBack();
+}
+
+// What is given back comes free at once, or by the writer that is there now, or by the next one: what it held may be
+// used again, so that no reader may be at it.
+void Store::GiveBack() {
+  Guard guard(lock_, std::try_to_lock);
+  if (guard.owns_lock()) ReleasePins();
+}
+
+// REQUIRES: the writer's side.
+void Store::ReleasePins() {
+  for (const uint64_t epoch : given_back_) pool_->pins().Remove(epoch);
+  given_back_.clear();
 }
 
 // Entries from the cursor on, as many as fit.
@@ -297,17 +291,17 @@ Status Store::FillVisible(const RangeRequest& request, const State& state, Range
 
 RangeResult Store::FillRange(const RangeRequest& request) {
   RangeResult result;
-  Guard guard(lock_);
-  State state;
-  if (!StateOf(request.snapshot, request.tree, &state)) {
-    result.status = Status::kClosed;
-    return result;
-  }
-  result.status = Status::kMedia;
-  if (broken_ || !Shielded([&] { result.status = FillVisible(request, state, &result); }))
-    result.status = Status::kMedia;
-  if (result.status != Status::kOk) return result;
-  if (!result.done) result.snapshot = request.snapshot != 0 ? request.snapshot : TakeSnapshot();
+  result.status = ReadState(
+      request.snapshot, request.tree, [&](const State& state) { return FillVisible(request, state, &result); },
+      [&](const State& state, Status status) {
+        if (status != Status::kOk || result.done) return status;
+        result.snapshot = request.snapshot;
+        if (result.snapshot != 0) return status;
+        std::lock_guard<std::mutex> pins(pins_lock_);
+        uint64_t lsn = 0;
+        result.snapshot = TakeSnapshot(state, &lsn);
+        return status;
+      });
   return result;
 }
 
@@ -335,22 +329,15 @@ Status Store::CountExpired(const State& state, uint32_t tree, const KeyRange& ra
 }
 
 Status Store::Count(uint64_t snapshot, uint32_t tree, const KeyRange& range, uint64_t* count) {
-  Guard guard(lock_);
-  State state;
-  if (!StateOf(snapshot, tree, &state)) return Status::kClosed;
-  if (broken_) return Status::kMedia;
-  Status status = Status::kMedia;
-  if (!Shielded([&] {
-        uint64_t damaged = 0;
-        status = CountRange(*pool_, *space_, state.roots[tree], range, count, &damaged);
-        if (damaged != 0) damaged_offset_ = damaged;
-        uint64_t expired = 0;
-        if (status == Status::kOk) status = CountExpired(state, tree, range, &expired);
-        *count -= std::min(*count, expired);
-      })) {
-    return Status::kMedia;
-  }
-  return status;
+  return ReadState(snapshot, tree, [&](const State& state) {
+    uint64_t damaged = 0;
+    Status status = CountRange(*pool_, *space_, state.roots[tree], range, count, &damaged);
+    if (damaged != 0) damaged_offset_ = damaged;
+    uint64_t expired = 0;
+    if (status == Status::kOk) status = CountExpired(state, tree, range, &expired);
+    *count -= std::min(*count, expired);
+    return status;
+  });
 }
 
 }  // namespace sealog

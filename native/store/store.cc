@@ -237,7 +237,7 @@ Failure Store::Serve(const ServeOptions& options) {
   reader_.reset();
   // A session that only began left a frame: the slot says clean of what was before it.
   if (end.frames != 0) dirty_ = true;
-  drained_lsn_ = log_->last_lsn();
+  drained_lsn_ = indexed_lsn_ = log_->last_lsn();
   RetireEmptySegments();
   if (status == Status::kFull) return {status, 0, "", 0, "the store has no free segment for its log"};
   if (status != Status::kOk)
@@ -301,6 +301,7 @@ Status Store::Poison(Status status, const Failure& failure) {
 
 // A SIGBUS cut a change off. What it was doing decides what can still be trusted.
 Status Store::Interrupted() {
+  lock_.KeepReadersOut();  // it may have ended a wait beside them
   if (phase_ == Phase::kLooking) return Status::kMedia;
   if (phase_ == Phase::kIndexing) broken_ = true;
   Poison(Status::kMedia, {Status::kMedia, 0, "", 0, "the mapping could not be written: SIGBUS"});
@@ -383,6 +384,7 @@ uint64_t Store::LastLsn() const {
 
 void Store::Stats(StoreStats* out) {
   Guard guard(lock_);
+  ReleasePins();
   const PersistCounters& w = persister_.counters();
   const PersistCounters& c = checkpoint_persister_.counters();
   out->fences = static_cast<double>(w.fences + c.fences + background_commits_);

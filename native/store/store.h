@@ -1,7 +1,9 @@
 // One open store: a writer, its index and log, the checkpoint thread, reads.
 //
-// Locking: `lock_` is the writer's lock; every change and every read of the newest state holds it. The checkpointer
-// holds it to freeze and to finish, not while it writes.
+// Locking: `lock_` has a writer's side, which every change holds, and a readers' side (writer_lock.h). The checkpointer
+// holds the writer's to freeze and to finish, not while it writes. What is not said to be otherwise is the writer's to
+// change, and readers may look at it. Where the writer waits for the device (BesideReaders) readers are inside: what
+// they look at is as before the change under way.
 //
 // Opening goes in steps, because TypeScript decides between them: Start (with its plan), Replay, Serve.
 #pragma once
@@ -10,6 +12,8 @@
 #include <condition_variable>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -297,6 +301,7 @@ class Store {
   static constexpr uint32_t kWindowSlack = 8192;  // frames that one change may add before the window is looked at again
   enum class Phase : uint8_t { kLooking, kLogging, kIndexing };
   using Guard = std::unique_lock<WriterLock>;
+  using ReadGuard = std::shared_lock<WriterLock>;
 
   template <class F>
   bool Shielded(F&& f) const {
@@ -351,6 +356,8 @@ class Store {
   Status Holds(const RangeCheck& check);
   Status AppendPiece(Guard& guard, const Change& piece, ValueExtent* extent);
   Status PutPieces(Guard& guard, const Change& change, const ValueEnd& end, bool deferred, uint64_t* version);
+  template <class Wait>
+  auto BesideReaders(Wait&& wait);
   Status DrainLog();
   Status BoundWindow();
   Status Behind(Status status);
@@ -430,14 +437,32 @@ class Store {
     Root roots[kTreeCount];
     uint64_t unix_ms;
   };
-  bool StateOf(uint64_t snapshot, uint32_t tree, State* state) const;
+  bool StateOf(uint64_t snapshot, uint32_t tree, State* state);
+  // All reads: `body(state)`, in a guard, among the readers; then `then(state, status)`, outside of the guard, if it
+  // was not cut off. Their answer is that of the last one. kClosed: there is no such state. kMedia.
+  template <class Body, class Then>
+  Status ReadState(uint64_t snapshot, uint32_t tree, Body&& body, Then&& then) {
+    ReadGuard guard(lock_);
+    State state;
+    if (!StateOf(snapshot, tree, &state)) return Status::kClosed;
+    Status status = Status::kMedia;
+    if (broken_ || !Shielded([&] { status = body(state); })) return Status::kMedia;
+    return then(state, status);
+  }
+  template <class Body>
+  Status ReadState(uint64_t snapshot, uint32_t tree, Body&& body) {
+    return ReadState(snapshot, tree, body, [](const State&, Status status) { return status; });
+  }
   // Whether the record is there for a reader; verified first, if it has a time.
   Status Visible(const Record& record, uint64_t offset, uint64_t unix_ms);
   Status FindVisible(const State& state, uint32_t tree, Bytes key, Found* found);
   Status FillVisible(const RangeRequest& request, const State& state, RangeResult* result);
   Status FillMany(const GetManyRequest& request, const State& state, int32_t* answers, GetManyResult* result);
   Status CountExpired(const State& state, uint32_t tree, const KeyRange& range, uint64_t* expired);
-  uint64_t TakeSnapshot();
+  uint64_t PinNewest();
+  uint64_t TakeSnapshot(const State& state, uint64_t* lsn);
+  void GiveBack();
+  void ReleasePins();
   bool PieceAt(const ValueExtent& extent, Record* chunk);
 
   // value_stream.cc
@@ -447,6 +472,7 @@ class Store {
 
   // value_view.cc
   bool CoverViews();
+  bool PinView(uint64_t snapshot, ViewResult* result);
   bool VerifyView(uint64_t offset, const RecordHeader& header, uint32_t bytes);
 
   std::unique_ptr<Region> region_;
@@ -515,7 +541,9 @@ class Store {
   uint64_t log_bytes_at_freeze_ = 0;
   uint64_t appended_when_last_idle_ = 0;
 
-  // Snapshots.
+  // Snapshots, and pins of their states and of views': for readers under `pins_lock_`. A writer has them to itself.
+  std::mutex pins_lock_;
+  std::vector<uint64_t> given_back_;  // pins that the next writer removes
   struct Snapshot {
     uint64_t epoch;
     uint64_t lsn;
@@ -525,12 +553,13 @@ class Store {
   std::map<uint64_t, Snapshot> snapshots_;
   uint64_t next_snapshot_ = 1;
   uint64_t changed_epoch_ = 0;  // the last epoch in which something changed
+  uint64_t indexed_lsn_ = 0;    // of the last commit that readers see
 
   std::map<uint64_t, PendingValue> pending_values_;
   uint64_t next_value_ = 1;
 
-  std::unique_ptr<ViewMapping> view_mapping_;
-  uint32_t views_ = 0;  // under way
+  std::unique_ptr<ViewMapping> view_mapping_;  // made under `pins_lock_`, and kept while there are views
+  uint32_t views_ = 0;                         // under way
 
   uint64_t drained_lsn_ = 0;  // of the last drain; in the os domain the device may be behind it
 

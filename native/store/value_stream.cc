@@ -91,29 +91,18 @@ void Store::AbortValues() {
 PartResult Store::GetPart(uint64_t snapshot, uint32_t tree, Bytes key, uint64_t offset, uint8_t* out,
                           size_t out_bytes) {
   PartResult result;
-  Guard guard(lock_);
-  State state;
-  if (!StateOf(snapshot, tree, &state)) {
-    result.status = Status::kClosed;
-    return result;
-  }
-  result.status = Status::kMedia;
-  if (broken_) return result;
-  if (!Shielded([&] {
-        Found found;
-        result.status = FindVisible(state, tree, key, &found);
-        if (result.status != Status::kOk) return;
-        const uint64_t at = RecordRefOffset(found.ref);
-        if (!VerifyRecord(*space_, at, found.record)) {
-          damaged_offset_ = at;
-          result.status = Status::kCorrupt;
-          return;
-        }
-        result.status = ValueBytes(found.record, at, &result.value_bytes);
-        if (result.status == Status::kOk) result.status = CopyPart(found.record, offset, out, out_bytes, &result);
-      })) {
-    result.status = Status::kMedia;
-  }
+  result.status = ReadState(snapshot, tree, [&](const State& state) {
+    Found found;
+    Status status = FindVisible(state, tree, key, &found);
+    if (status != Status::kOk) return status;
+    const uint64_t at = RecordRefOffset(found.ref);
+    if (!VerifyRecord(*space_, at, found.record)) {
+      damaged_offset_ = at;
+      return Status::kCorrupt;
+    }
+    status = ValueBytes(found.record, at, &result.value_bytes);
+    return status == Status::kOk ? CopyPart(found.record, offset, out, out_bytes, &result) : status;
+  });
   return result;
 }
 

@@ -35,57 +35,65 @@ bool Store::VerifyView(uint64_t offset, const RecordHeader& header, uint32_t byt
   return Guarded(view_mapping_->scope(), look) && holds;
 }
 
+// Pins what the snapshot shows, and the mapping. False: there is nothing to view it with.
+bool Store::PinView(uint64_t snapshot, ViewResult* result) {
+  std::lock_guard<std::mutex> pins(pins_lock_);
+  const auto it = snapshots_.find(snapshot);
+  if ((snapshot != 0 && it == snapshots_.end()) || !CoverViews()) return false;
+  // The segment is not used again before the pin goes, whatever is removed, released or cleaned meanwhile.
+  if (snapshot != 0) {
+    result->pin = it->second.epoch;
+    pool_->pins().Hold(result->pin);
+  } else {
+    result->pin = PinNewest();
+  }
+  ++views_;
+  result->faults = view_mapping_->faults();
+  return true;
+}
+
 ViewResult Store::BeginView(uint64_t snapshot, uint32_t tree, Bytes key, uint64_t bytes_min) {
   ViewResult result;
-  Guard guard(lock_);
-  State state;
-  if (!StateOf(snapshot, tree, &state)) {
-    result.status = Status::kClosed;
-    return result;
-  }
-  result.status = Status::kMedia;
-  if (broken_) return result;
   Record record;
   RecordHeader header{};
   uint64_t offset = 0;
-  if (!Shielded([&] {
-        Found found;
-        result.status = FindVisible(state, tree, key, &found);
-        record = found.record;
-        offset = RecordRefOffset(found.ref);
-        if (result.status != Status::kOk) return;
-        // Not verified yet: whoever copies finds out whether this holds.
-        memcpy(&header, record.header, sizeof header);
-        result.status = ValueBytes(record, offset, &result.bytes);
-      })) {
-    result.status = Status::kMedia;
+  const auto look = [&](const State& state) {
+    Found found;
+    Status status = FindVisible(state, tree, key, &found);
+    record = found.record;
+    offset = RecordRefOffset(found.ref);
+    if (status != Status::kOk) return status;
+    // Not verified yet: whoever copies finds out whether this holds.
+    memcpy(&header, record.header, sizeof header);
+    return ValueBytes(record, offset, &result.bytes);
+  };
+  const auto pin = [&](const State&, Status status) {
+    if (status != Status::kOk) return status;
+    if ((record.flags & kRecordExtents) != 0 || record.value.size < bytes_min || record.value.size == 0 ||
+        !PinView(snapshot, &result))
+      return Status::kValueOutside;
+    result.data = view_mapping_->base() + (record.value.data - space_->base());
+    return VerifyView(offset, header, record.bytes) ? Status::kOk : Status::kValueOutside;
+  };
+  result.status = ReadState(snapshot, tree, look, pin);
+  if (result.status != Status::kOk && result.data != nullptr) {
+    static_cast<void>(EndView(result));
+    result.data = nullptr;
   }
-  if (result.status != Status::kOk) return result;
-  if ((record.flags & kRecordExtents) != 0 || record.value.size < bytes_min || record.value.size == 0 ||
-      !CoverViews() || !VerifyView(offset, header, record.bytes)) {
-    result.status = Status::kValueOutside;
-    return result;
-  }
-  result.data = view_mapping_->base() + (record.value.data - space_->base());
-  result.faults = view_mapping_->faults();
-  // The segment is not used again before the pin goes, whatever is removed, released or cleaned meanwhile.
-  if (snapshot != 0) {
-    result.pin = snapshots_.find(snapshot)->second.epoch;
-    pool_->pins().Hold(result.pin);
-  } else {
-    // As TakeSnapshot, but without a new epoch: the index is not looked at again.
-    result.pin = changed_epoch_ < pool_->epoch() ? pool_->epoch() - 1 : pool_->epoch();
-    pool_->pins().Add(result.pin);
-  }
-  ++views_;
   return result;
 }
 
 Status Store::EndView(const ViewResult& view) {
-  Guard guard(lock_);
-  --views_;
-  pool_->pins().Remove(view.pin);
-  return view_mapping_->faults() == view.faults ? Status::kOk : Status::kMedia;
+  Status status;
+  {
+    ReadGuard guard(lock_);
+    std::lock_guard<std::mutex> pins(pins_lock_);
+    --views_;
+    given_back_.push_back(view.pin);
+    status = view_mapping_->faults() == view.faults ? Status::kOk : Status::kMedia;
+  }
+  GiveBack();
+  return status;
 }
 
 }  // namespace sealog
