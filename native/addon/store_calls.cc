@@ -176,13 +176,11 @@ Napi::Value CloseStore(const Napi::CallbackInfo& info) {
   // Not under a new name before it is unmapped and unlocked: whoever opens it meanwhile waits for that.
   const std::shared_ptr<Store> store = entry->store;
   const std::shared_ptr<SharedStore> shared = entry->shared;
-  const bool last = !shared || StoreRegistry::OfProcess().Leave(shared.get());
+  // What this handle has written, before another one may be the last and close the store.
   Status status = Status::kOk;
-  if (last) {
-    status = store->Close();
-  } else if (!entry->read_only && !store->region().read_only()) {
-    status = store->Commit();  // what this handle has written
-  }
+  if (shared && !entry->read_only && !store->region().read_only()) status = store->Commit();
+  const bool last = !shared || StoreRegistry::OfProcess().Leave(shared.get());
+  if (last) status = store->Close();
   Failure failure = status == Status::kOk ? Failure{} : store->poison();
   if (status != Status::kOk && failure.ok()) failure.status = status;
   if (last) store->Release();

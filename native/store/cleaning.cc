@@ -20,6 +20,8 @@ constexpr int kSlicesPerWrite = 8;
 constexpr uint64_t kDebtMinBytes = 1 << 10;
 constexpr uint64_t kDebtMaxBytes = 64 << 10;
 constexpr uint32_t kVictimsPerRelief = 24;
+// A snapshot that is younger is taken for one that ends soon.
+constexpr uint64_t kBriefMs = 1000;
 constexpr auto kBesideWriters = std::chrono::milliseconds(1);
 
 // Less than a sixteenth of a segment is not worth moving the rest; in the background, less than a quarter.
@@ -34,6 +36,15 @@ const Store::CleanBudget Store::kAtLeisure{32, 16384};
 uint64_t Store::Held() const {
   const uint64_t snapshot = snapshots_.empty() ? 0 : snapshots_.rbegin()->second.epoch;
   return pinned_.empty() ? snapshot : std::max(snapshot, pinned_.rbegin()->second.state->epoch);
+}
+
+// The same without snapshots that are brief.
+uint64_t Store::HeldForLong() const {
+  uint64_t held = pinned_.empty() ? 0 : pinned_.rbegin()->second.state->epoch;
+  const uint64_t now = MonotonicMillis();
+  const auto old = std::find_if(snapshots_.rbegin(), snapshots_.rend(),
+                                [now](const auto& s) { return now - s.second.taken_ms >= kBriefMs; });
+  return old == snapshots_.rend() ? held : std::max(held, old->second.epoch);
 }
 
 // Free segments, counting those that come free with the next checkpoints.
@@ -74,7 +85,10 @@ void Store::WakeCleaner() {
 bool Store::NextVictim(uint32_t worthwhile) {
   // Looking costs a walk over the table: not again before something can have changed.
   if (log_->bytes_appended() < nothing_to_clean_until_) return false;
-  if (cleaner_.Choose(space_->segment_bytes() / worthwhile, Held())) return true;
+  const uint32_t dead_min = space_->segment_bytes() / worthwhile;
+  if (cleaner_.Choose(dead_min, Held())) return true;
+  // Where there is always some reader with a snapshot, what is moved away comes free as these end.
+  if (!snapshots_.empty() && cleaner_.Choose(dead_min, HeldForLong())) return true;
   nothing_to_clean_until_ = log_->bytes_appended() + space_->segment_bytes() / 8;
   return false;
 }

@@ -231,8 +231,11 @@ void Store::GiveBack() {
 
 // REQUIRES: the writer's side.
 void Store::ReleasePins() {
+  if (given_back_.empty()) return;
   for (const uint64_t epoch : given_back_) pool_->pins().Remove(epoch);
   given_back_.clear();
+  // What a full store could not free before it may now.
+  futile_epoch_ = futile_until_ = 0;
 }
 
 // Entries from the cursor on, as many as fit.

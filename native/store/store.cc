@@ -37,6 +37,7 @@ Store::~Store() { Release(); }
 // In a forked child: the locks as nobody holds them, and nothing to wait for.
 void Store::GiveUp() {
   new (&lock_) WriterLock;
+  new (&pins_lock_) std::mutex;
   for (std::condition_variable_any* each : {&wake_, &done_, &cleaner_wake_, &grow_})
     new (each) std::condition_variable_any;
   forked_ = stop_ = true;

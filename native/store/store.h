@@ -376,6 +376,7 @@ class Store {
   };
   enum class Slice : uint8_t { kDone, kNothing, kNoRoom };  // no victim; no free segment to move to
   uint64_t Held() const;
+  uint64_t HeldForLong() const;
   uint32_t Reclaimable() const;
   void SetLevels();
   bool NextVictim(uint32_t worthwhile);

@@ -267,7 +267,7 @@ TEST_P(BesideWriters, SeeWholeCommitsDuringGrowthAndClose) {
     EXPECT_TRUE(status == Status::kOk || status == Status::kFull) << static_cast<int>(status);
     written += status == Status::kOk;
     // Entries that stay, so that it grows.
-    if (n % 4 == 0 && n < least) static_cast<void>(Put(*store, "more" + std::to_string(n), std::string(1500, 'm')));
+    if (n % 4 == 0 && n < least) static_cast<void>(Put(*store, "more" + std::to_string(n), std::string(3000, 'm')));
   }
   EXPECT_GT(written, 500u);
   GrowthReport grown;

@@ -123,5 +123,32 @@ TEST(FullStoreSession, IsCleanAfterARefusalAtItsBeginning) {
   EXPECT_TRUE(clean);
 }
 
+// There is always some snapshot, but none for long.
+TEST(FullStoreBesideSnapshots, IsCleanedAlthoughSomeAreAlwaysThere) {
+  Scratch scratch;
+  const std::string path = scratch.File("store");
+  CreateSmall(path, 64);
+  auto store = Opened(path);
+  const std::string value(400, 'v');
+  std::mt19937 random(1);
+  uint64_t version = 0, lsn = 0, snapshot = 0;
+  uint32_t refused = 0, in_a_row = 0;
+  for (uint32_t n = 0; n < 40'000; ++n) {
+    const std::string key = "k" + std::to_string(random() % 900);
+    const Status status = store->Put(kTreeUser, BytesOf(key), BytesOf(value), false, &version);
+    ASSERT_TRUE(status == Status::kOk || status == Status::kFull);
+    // For a moment they may hold all that there is.
+    in_a_row = status == Status::kFull ? in_a_row + 1 : 0;
+    refused += status == Status::kFull;
+    ASSERT_LE(in_a_row, 64u) << "put " << n;
+    if (n % 16 != 0) continue;
+    const uint64_t next = store->OpenSnapshot(&lsn);
+    ASSERT_NE(next, 0u);
+    if (snapshot != 0) store->ReleaseSnapshot(snapshot);
+    snapshot = next;
+  }
+  EXPECT_LT(refused, 2000u);
+}
+
 }  // namespace
 }  // namespace sealog::test
