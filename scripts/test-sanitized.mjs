@@ -28,7 +28,7 @@ const run = (command, args) => {
   if (status !== 0) exit(status ?? 1)
 }
 if (options.addon === undefined) {
-  const settings = ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DSEALOG_SANITIZE=address,undefined']
+  const settings = ['-DSEALOG_SANITIZE=address,undefined']
   run('cmake', ['-S', 'native', '-B', build, '-G', 'Unix Makefiles', ...settings])
   run('cmake', ['--build', build, '--target', 'sealog_addon', '-j2'])
 }
