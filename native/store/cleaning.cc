@@ -87,8 +87,9 @@ bool Store::NextVictim(uint32_t worthwhile) {
   if (log_->bytes_appended() < nothing_to_clean_until_) return false;
   const uint32_t dead_min = space_->segment_bytes() / worthwhile;
   if (cleaner_.Choose(dead_min, Held())) return true;
-  // Where there is always some reader with a snapshot, what is moved away comes free as these end.
-  if (!snapshots_.empty() && cleaner_.Choose(dead_min, HeldForLong())) return true;
+  // For room that is needed now: where there is always some reader with a snapshot, what is moved away comes free as
+  // these end.
+  if (worthwhile == kWorthwhile && !snapshots_.empty() && cleaner_.Choose(dead_min, HeldForLong())) return true;
   nothing_to_clean_until_ = log_->bytes_appended() + space_->segment_bytes() / 8;
   return false;
 }
