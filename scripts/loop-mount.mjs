@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 /** Runs a program of the system. @returns what it printed @throws with what it complained of, if it fails */
 export function run(program, ...args) {
   const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
@@ -21,8 +23,14 @@ export function run(program, ...args) {
 export function loopMount(scratch, type, bytes, ...options) {
   const undo = [() => rmSync(scratch, { recursive: true, force: true })]
   const remove = () => {
+    for (const signal of signals) process.off(signal, stop)
     while (undo.length > 0) undo.pop()()
   }
+  const stop = () => {
+    remove()
+    process.exit(1)
+  }
+  for (const signal of signals) process.on(signal, stop)
   try {
     if (process.getuid() !== 0) throw new Error('mounting needs root')
     const image = join(scratch, 'image')

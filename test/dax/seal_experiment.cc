@@ -1,9 +1,11 @@
 // The seal experiment: what durable puts into a store cost whose file is at a given seal level, with and without
 // MAP_SYNC.
-//   sealog_seal_experiment PATH ext4|xfs JOURNAL sparse|allocated|sealed|populated sync|nosync quiet|load PUTS WARM_UP
+//   sealog_seal_experiment PATH ext4|xfs JOURNAL sparse|allocated|sealed|populated sync|nosync|relaxed quiet|load PUTS
+//   WARM_UP
 // Prints one line of JSON. JOURNAL is the file of /proc that counts the file system's journal commits. "load": another
 // process makes, renames and removes files beside the store, and calls syncfs. WARM_UP puts
-// come first and are not measured: the store's lists in DRAM have grown then.
+// come first and are not measured: the store's lists in DRAM have grown then. "relaxed": without DAX, the domain `os`
+// instead of `disk`.
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -80,6 +82,12 @@ void Unseal(const std::string& path, bool allocate) {
     if (allocate && fallocate(fd, 0, at, static_cast<off_t>(piece.size())) != 0) Die("fallocate");
   }
   if (fsync(fd) != 0) Die("fsync");
+  close(fd);
+}
+
+void SyncFileSystem(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY);
+  if (fd < 0 || syncfs(fd) != 0) Die("syncfs");
   close(fd);
 }
 
@@ -170,11 +178,13 @@ int main(int argc, char** argv) {
   create.capacity_bytes = kCapacityBytes;
   if (!CreateStore(path, create).ok()) Die("create");
   if (level == "sparse" || level == "allocated") Unseal(path, level == "allocated");
-  ::sync();  // later it would write-protect what is populated
+  SyncFileSystem(path);  // later that would write-protect what is populated
   strip_map_sync = sync == "nosync";
   const uint64_t aligned_bytes = AlignedBytes(path);
   const long before_open = ProcessFaults();
-  test::OpenResult opened = test::OpenStore(path, {}, BestFlush(false), 512 << 10, level == "populated");
+  RegionOptions options;
+  if (sync == "relaxed") options.durability = Durability::kRelaxed;
+  test::OpenResult opened = test::OpenStore(path, options, BestFlush(false), 512 << 10, level == "populated");
   if (!opened.failure.ok()) {
     fprintf(stderr, "open: status %d %s\n", static_cast<int>(opened.failure.status), opened.failure.detail.c_str());
     return 1;
