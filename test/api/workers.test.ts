@@ -387,9 +387,7 @@ db.close()`,
       'for (;;) await db.verify()',
     ]
     const db = opened(path, { capacity: '8MiB' })
-    const beginMs = performance.now()
-    let terminations = 0
-    for (; terminations < 100 && performance.now() - beginMs < 20_000; terminations++) {
+    for (let terminations = 0; terminations < 3 * endings.length; terminations++) {
       const ending = endings[terminations % endings.length]!
       const worker = startWorker(
         path,
@@ -405,12 +403,11 @@ ${ending}`,
       await worker.terminate()
       expect(db.get('main')).toBe(terminations)
     }
-    expect(terminations).toBeGreaterThan(20)
     expect(db.stats().pins.snapshots).toBe(0)
     expect((await db.verify()).problems).toEqual([])
     db.close()
     expect(opened(path).recovery.outcome).toBe('clean')
-  }, 60_000)
+  }, 120_000)
 
   it('is opened anew when all workers that had it, and nobody else, were terminated', async () => {
     const path = storePath()

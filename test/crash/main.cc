@@ -141,16 +141,23 @@ int Mutants(const Options& o, const std::string& folder) {
     for (Site site : drains) mutants.push_back({true, site, true, early});
   }
   if (o.only_mutant != SIZE_MAX && o.only_mutant < mutants.size()) mutants = {mutants[o.only_mutant]};
-  const double each = (o.seconds > 0 ? o.seconds : 480) / static_cast<double>(mutants.size());
+  // Most fall at once: what they leave is for those that take longer, each of which gets at most so many times its
+  // share.
+  constexpr double kSharesMax = 6;
+  const double total = o.seconds > 0 ? o.seconds : 480;
+  const auto begun = Clock::now();
+  auto left = static_cast<double>(mutants.size());
   size_t killed = 0;
   std::string survivors;
   for (const Mutant& mutant : mutants) {
     Figures figures;
-    auto deadline = Deadline(each);
+    const double unused = total - std::chrono::duration<double>(Clock::now() - begun).count();
+    const double seconds = std::min(unused / left--, kSharesMax * total / static_cast<double>(mutants.size()));
+    auto deadline = Deadline(seconds);
     std::string how;
     uint64_t seed = o.seed;
     for (; how.empty() && Clock::now() < deadline; ++seed) {
-      alarm(120);
+      alarm(120 + static_cast<unsigned>(seconds));
       Run run = Record(folder, o, seed);
       Explorer explorer(o, folder, LargestBytes(run.shape), &figures);
       if (!explorer.Explore(run, seed, mutant, deadline, true)) how = explorer.objection();

@@ -2,7 +2,9 @@
 
 /** Bytes that compress well and differ from place to place. */
 export function patternBytes(seed, length) {
-  return Buffer.from(Uint8Array.from({ length }, (_, i) => (i * seed + (i >>> 9)) & 0xff))
+  const bytes = Buffer.alloc(length)
+  for (let i = 0; i < length; i++) bytes[i] = i * seed + (i >>> 9)
+  return bytes
 }
 
 const kinds = {

@@ -34,9 +34,13 @@ class Handle {
   void Close(bool clean) {
     StoreRegistry& registry = StoreRegistry::OfProcess();
     // Before it leaves: afterwards another thread's handle may be the last one, and close the store.
-    if (clean) EXPECT_EQ(store_->Commit(), Status::kOk);
+    if (clean) {
+      EXPECT_EQ(store_->Commit(), Status::kOk);
+    }
     if (registry.Leave(shared_.get())) {
-      if (clean) EXPECT_EQ(store_->Close(), Status::kOk);
+      if (clean) {
+        EXPECT_EQ(store_->Close(), Status::kOk);
+      }
       store_->Release();
       registry.Gone(shared_.get());
     }
@@ -99,7 +103,9 @@ TEST(Sharing, ThreadsOpenAndCloseOneStore) {
           EXPECT_EQ(CounterOf(store, mine, &version), static_cast<uint64_t>(round * kWrites + i + 1));
         }
         uint64_t waits = 0;
-        if (store.CommitWaits(&waits)) EXPECT_EQ(store.CommitInBackground(waits), Status::kOk);
+        if (store.CommitWaits(&waits)) {
+          EXPECT_EQ(store.CommitInBackground(waits), Status::kOk);
+        }
         StoreStats stats;
         store.Stats(&stats);
         uint64_t pin = 0;
