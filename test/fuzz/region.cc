@@ -52,6 +52,10 @@ Failure Region::Open(const std::string& path, const RegionOptions& options, std:
   return {};
 }
 
+void Region::GiveUp() {}
+
+bool Region::IsPinned(uint64_t, uint64_t) const { return false; }
+
 Region::~Region() {
   if (mapping_.base() != nullptr) Idle()[info_.path] = std::move(mapping_);
 }
