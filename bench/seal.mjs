@@ -1,6 +1,7 @@
-// What a seal is worth without persistent memory: durable puts into stores whose files are sparse, allocated, sealed, and sealed and
-// populated, on ext4 and xfs in loop devices (needs root), with and without metadata load beside them; in the domain `disk`, and in
-// `os` (durability: 'relaxed'). The experiment itself, and the same with DAX: test/dax/seal_experiment.cc, docs/seal.md.
+// What a seal is worth without persistent memory: durable puts into stores whose files are sparse, allocated and sealed, on ext4 and
+// xfs in loop devices (needs root), with and without metadata load beside them; in the domain `disk`, and in `os` (durability:
+// 'relaxed'). Neither of them populates its mapping: that level is for persistent memory. The experiment itself, and the same
+// with DAX: test/dax/seal_experiment.cc, docs/seal.md.
 //   npm run bench:seal [-- --puts N --rounds N --on ext4,xfs]
 import { readFileSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +13,7 @@ import { loopMount, run } from '../scripts/loop-mount.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const build = join(root, 'build', 'seal')
 const mib = 2 ** 20
-const levels = ['sparse', 'allocated', 'sealed', 'populated']
+const levels = ['sparse', 'allocated', 'sealed']
 
 const { values } = parseArgs({
   options: {
