@@ -24,6 +24,32 @@ constexpr off_t kMarksOffset = off_t{1} << 62;
 
 Failure NoProgress(const char* syscall) { return SystemFailure(syscall, EIO, "the call made no progress"); }
 
+// `l_pid` stays 0, as locks of open files want it.
+struct flock LockOf(int type, off_t first, off_t bytes) {
+  struct flock lock = {};
+  lock.l_type = static_cast<short>(type);
+  lock.l_whence = SEEK_SET;
+  lock.l_start = first;
+  lock.l_len = bytes;
+  return lock;
+}
+
+Failure SetLock(int descriptor, struct flock lock) {
+  if (RestartedSyscall("fcntl", [&] { return fcntl(descriptor, F_OFD_SETLK, &lock); }) == 0) return {};
+  return SystemFailure("fcntl", errno);
+}
+
+// The type of another one's lock that is in the way of this one; F_UNLCK: none is; -1: not known.
+int Obstacle(int descriptor, struct flock lock) {
+  const int result = RestartedSyscall("fcntl", [&] { return fcntl(descriptor, F_OFD_GETLK, &lock); });
+  return result == 0 ? lock.l_type : -1;
+}
+
+// However the file grows.
+struct flock WholeFile(int type) {
+  return LockOf(type, 0, kMarksOffset);
+}
+
 }  // namespace
 
 File::~File() { Close(); }
@@ -194,62 +220,26 @@ Failure File::Stat(FileStat* out) const {
 }
 
 Failure File::Lock(bool exclusive) const {
-  struct flock lock = {};
-  lock.l_type = static_cast<short>(exclusive ? F_WRLCK : F_RDLCK);
-  lock.l_whence = SEEK_SET;
-  lock.l_len = kMarksOffset;  // however it grows; l_pid stays 0, as OFD locks want it
-  if (RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_SETLK, &lock); }) == 0) return {};
-  Failure failure = SystemFailure("fcntl", errno);
-  if (errno == EAGAIN || errno == EACCES) failure.status = Status::kLocked;
+  Failure failure = SetLock(descriptor_, WholeFile(exclusive ? F_WRLCK : F_RDLCK));
+  if (failure.error_number == EAGAIN || failure.error_number == EACCES) failure.status = Status::kLocked;
   return failure;
 }
 
-void File::Unlock() const {
-  struct flock lock = {};
-  lock.l_type = F_UNLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_len = kMarksOffset;
-  static_cast<void>(RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_SETLK, &lock); }));
-}
+void File::Unlock() const { static_cast<void>(SetLock(descriptor_, WholeFile(F_UNLCK))); }
 
-bool File::IsShared() const {
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_len = kMarksOffset;
-  return RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_GETLK, &lock); }) == 0 &&
-         lock.l_type == F_RDLCK;
-}
+bool File::IsShared() const { return Obstacle(descriptor_, WholeFile(F_WRLCK)) == F_RDLCK; }
 
-bool File::IsLocked() const {
-  struct flock lock = {};
-  lock.l_type = F_RDLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_len = kMarksOffset;
-  return RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_GETLK, &lock); }) == 0 &&
-         lock.l_type == F_WRLCK;
-}
+bool File::IsLocked() const { return Obstacle(descriptor_, WholeFile(F_RDLCK)) == F_WRLCK; }
 
 Failure File::Mark(uint64_t number) const {
-  struct flock lock = {};
-  lock.l_type = F_RDLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = kMarksOffset + static_cast<off_t>(number % kMarksMax);
-  lock.l_len = 1;
-  if (RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_SETLK, &lock); }) != 0)
-    return SystemFailure("fcntl", errno);
-  return {};
+  return SetLock(descriptor_, LockOf(F_RDLCK, kMarksOffset + static_cast<off_t>(number % kMarksMax), 1));
 }
 
 bool File::HasMarks(uint64_t first, uint64_t end) const {
   if (first >= end) return false;
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;  // what any mark conflicts with
-  lock.l_whence = SEEK_SET;
-  lock.l_start = kMarksOffset + static_cast<off_t>(first);
-  lock.l_len = static_cast<off_t>(end - first);
-  return RestartedSyscall("fcntl", [&] { return fcntl(descriptor_, F_OFD_GETLK, &lock); }) != 0 ||
-         lock.l_type != F_UNLCK;
+  const off_t bytes = static_cast<off_t>(end - first);
+  // What any mark conflicts with.
+  return Obstacle(descriptor_, LockOf(F_WRLCK, kMarksOffset + static_cast<off_t>(first), bytes)) != F_UNLCK;
 }
 
 bool File::CanLease() const {

@@ -32,19 +32,14 @@ constexpr uint32_t kWorthwhile = 16, kWorthwhileAtLeisure = 4, kWorthwhileInComp
 const Store::CleanBudget Store::kPaying{16, 4096};
 const Store::CleanBudget Store::kAtLeisure{32, 16384};
 
-// The newest epoch that a snapshot or a backup holds; 0: none.
-uint64_t Store::Held() const {
-  const uint64_t snapshot = snapshots_.empty() ? 0 : snapshots_.rbegin()->second.epoch;
-  return pinned_.empty() ? snapshot : std::max(snapshot, pinned_.rbegin()->second.state->epoch);
-}
-
-// The same without snapshots that are brief.
-uint64_t Store::HeldForLong() const {
-  uint64_t held = pinned_.empty() ? 0 : pinned_.rbegin()->second.state->epoch;
-  const uint64_t now = MonotonicMillis();
-  const auto old = std::find_if(snapshots_.rbegin(), snapshots_.rend(),
-                                [now](const auto& s) { return now - s.second.taken_ms >= kBriefMs; });
-  return old == snapshots_.rend() ? held : std::max(held, old->second.epoch);
+// The newest epoch that a backup holds, or a snapshot of at least that age; 0: none.
+uint64_t Store::Held(uint64_t age_ms) const {
+  const uint64_t held = pinned_.empty() ? 0 : pinned_.rbegin()->second.state->epoch;
+  if (snapshots_.empty()) return held;
+  const uint64_t now = age_ms == 0 ? UINT64_MAX : MonotonicMillis();
+  const auto newest = std::find_if(snapshots_.rbegin(), snapshots_.rend(),
+                                   [=](const auto& s) { return now - s.second.taken_ms >= age_ms; });
+  return newest == snapshots_.rend() ? held : std::max(held, newest->second.epoch);
 }
 
 // Free segments, counting those that come free with the next checkpoints.
@@ -89,7 +84,7 @@ bool Store::NextVictim(uint32_t worthwhile) {
   if (cleaner_.Choose(dead_min, Held())) return true;
   // For room that is needed now: where there is always some reader with a snapshot, what is moved away comes free as
   // these end.
-  if (worthwhile == kWorthwhile && !snapshots_.empty() && cleaner_.Choose(dead_min, HeldForLong())) return true;
+  if (worthwhile == kWorthwhile && !snapshots_.empty() && cleaner_.Choose(dead_min, Held(kBriefMs))) return true;
   nothing_to_clean_until_ = log_->bytes_appended() + space_->segment_bytes() / 8;
   return false;
 }

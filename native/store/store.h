@@ -31,6 +31,7 @@
 #include "store/expiry_line.h"
 #include "store/pinned_state.h"
 #include "store/plan.h"
+#include "store/reads.h"
 #include "store/stats.h"
 #include "store/value_stream.h"
 #include "store/writer_lock.h"
@@ -59,60 +60,6 @@ struct GrowthReport {
   SealProbe seal;   // with count != 0: the block map of the last time
   Failure failure;  // of the last time that it tried by itself, unless it has grown since
 };
-
-// Where a range stands between two fills.
-struct RangeRequest {
-  uint64_t snapshot = 0;  // 0: the newest state
-  KeyRange range;
-  uint32_t tree = kTreeUser;
-  bool reverse = false;
-  bool no_values = false;
-  uint32_t limit = 0;
-  uint64_t skip = 0;  // so many entries first
-  uint8_t* out = nullptr;
-  size_t out_bytes = 0;
-};
-struct RangeResult {
-  Status status = Status::kOk;
-  uint32_t entries = 0;
-  bool done = true;
-  size_t bytes = 0;       // of `out` used
-  uint64_t snapshot = 0;  // to go on with; 0 when done
-  size_t needed = 0;      // kValueOutside: for the first entry
-};
-
-// A value found. `version` is the LSN of the commit that wrote it.
-struct GetResult {
-  Status status = Status::kOk;
-  uint64_t bytes = 0;
-  uint64_t version = 0;
-  uint64_t expires = 0;  // Unix milliseconds; 0: never
-};
-
-// Several keys at once.
-struct GetManyRequest {
-  uint64_t snapshot = 0;  // 0: the newest state
-  uint32_t tree = kTreeUser;
-  const Bytes* keys = nullptr;
-  uint32_t count = 0;
-  uint8_t* out = nullptr;
-  size_t out_bytes = 0;
-};
-struct GetManyResult {
-  Status status = Status::kOk;
-  uint32_t done = 0;    // keys answered; the value of the next one does not fit what is left of `out`
-  uint64_t needed = 0;  // its length, if not even the first one fitted
-};
-
-// Entries of a range as they are handed out, each padded to 8 bytes.
-struct RangeEntry {
-  uint16_t key_bytes;
-  uint16_t flags;  // kRangeValueOutside
-  uint32_t value_bytes;
-  double version;
-};
-static_assert(sizeof(RangeEntry) == 16);
-inline constexpr uint16_t kRangeValueOutside = 1;
 
 // What a commit relies on: it is refused with kConflict, and nothing changed, where this is not so any more. Expired
 // entries count as absent.
@@ -375,8 +322,7 @@ class Store {
     bool ended = false;                         // at the victim's end
   };
   enum class Slice : uint8_t { kDone, kNothing, kNoRoom };  // no victim; no free segment to move to
-  uint64_t Held() const;
-  uint64_t HeldForLong() const;
+  uint64_t Held(uint64_t age_ms = 0) const;
   uint32_t Reclaimable() const;
   void SetLevels();
   bool NextVictim(uint32_t worthwhile);
