@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { open } from '../dist/index.js'
+import { median } from './lib/figures.mjs'
+import { fill } from './lib/fill.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +21,6 @@ const { values } = parseArgs({
 const [namespaces, keys, large, rounds] = [values.namespaces, values.keys, values.large, values.rounds].map(Number)
 const value = Buffer.alloc(20, 'v')
 const nameOf = (i) => `namespace ${i}`
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
 const ms = (number) => Number(number.toFixed(3))
 const options = { capacity: '768MiB', encoding: 'binary' }
 const used = (db) => {
@@ -31,17 +32,6 @@ function timed(call) {
   const begin = performance.now()
   const result = call()
   return [performance.now() - begin, result]
-}
-
-function fill(table, count, keyOf) {
-  for (let i = 0; i < count; i += 1000) {
-    const part = Array.from({ length: Math.min(1000, count - i) }, (_, j) => ({
-      type: 'put',
-      key: keyOf(i + j),
-      value,
-    }))
-    table.batchSync(part)
-  }
 }
 
 function openRound(path, take) {
@@ -58,10 +48,10 @@ function compareOpening(directory) {
   const [makeMs] = timed(() => {
     for (let n = 0; n < namespaces; n++) a.namespace(nameOf(n), { encoding: 'binary' })
   })
-  for (let n = 0; n < namespaces; n++) fill(a.namespace(nameOf(n)), keys, (i) => i)
+  for (let n = 0; n < namespaces; n++) fill(a.namespace(nameOf(n)), keys, (i) => i, value)
   a.close()
   const b = open(one, options)
-  for (let n = 0; n < namespaces; n++) fill(b, keys, (i) => [n, i])
+  for (let n = 0; n < namespaces; n++) fill(b, keys, (i) => [n, i], value)
   b.close()
   const middle = namespaces >> 1
   const withMany = []
@@ -102,7 +92,7 @@ async function clearLarge(directory) {
   beside.putSync(1, value)
   const leavesBefore = db.stats().index.leaves
   const emptyMiB = used(db)
-  fill(ns, large, (i) => i)
+  fill(ns, large, (i) => i, value)
   const fullMiB = used(db)
   const [countMs, count] = timed(() => ns.count())
   const [clearMs, cleared] = timed(() => ns.clearSync())

@@ -9,6 +9,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { loopMount, run } from '../scripts/loop-mount.mjs'
+import { median } from './lib/figures.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const build = join(root, 'build', 'seal')
@@ -37,7 +38,6 @@ function journalOf(type, directory) {
   return `/proc/fs/jbd2/${basename(mount.split(' ')[0])}-8/info`
 }
 
-const median = (rows, field) => rows.map((row) => row[field]).sort((a, b) => a - b)[rows.length >> 1]
 const us = (value) => (value >= 1000 ? `${(value / 1000).toFixed(1)} ms` : `${value.toFixed(value < 10 ? 1 : 0)} µs`)
 
 console.log(`${values.puts} durable puts of 16 + 100 bytes, 64 MiB, medians of ${rounds} rounds, levels by turns`)
@@ -63,7 +63,7 @@ for (const type of values.on.split(',')) {
           }
         }
         for (const level of levels) {
-          const of = (field) => median(rows[level], field)
+          const of = (field) => median(rows[level].map((row) => row[field]))
           const found = rows[level][0].domain
           if (found !== domain) throw new Error(`expected the domain ${domain}, it is ${found}`)
           const latencies = ['p50Us', 'p99Us', 'p999Us', 'p9999Us', 'maxUs'].map((field) => us(of(field)))

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { open } from '../dist/index.js'
 import { median } from './lib/figures.mjs'
+import { fill } from './lib/fill.mjs'
 import { uniformOrder } from './lib/random.mjs'
 
 const valueBytes = 100
@@ -89,15 +90,7 @@ async function withWorkers(directory, keys, use) {
   const path = join(folder, 'store')
   const db = open(path, { capacity: Math.max(64 * 2 ** 20, keys * 640), encoding: 'binary' })
   try {
-    const value = Buffer.alloc(valueBytes, 'v')
-    for (let i = 0; i < keys; i += 1000) {
-      const part = Array.from({ length: Math.min(1000, keys - i) }, (_, j) => ({
-        type: 'put',
-        key: keyOf(i + j),
-        value,
-      }))
-      db.batchSync(part)
-    }
+    fill(db, keys, keyOf, Buffer.alloc(valueBytes, 'v'))
     const workers = [0, 1].map((me) => new Worker(new URL(import.meta.url), { workerData: { path, keys, me } }))
     for (const worker of workers) worker.setMaxListeners(0)
     await Promise.all(workers.map(answer))

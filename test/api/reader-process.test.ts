@@ -59,6 +59,16 @@ async function refreshed(db: Store, key: Key, value: unknown): Promise<void> {
     .toEqual(value)
 }
 
+/** A reader that has seen `a` as 1, where it is 2 by now. */
+async function behindByOne(path: string): Promise<{ writer: Writer; db: Store }> {
+  const writer = await startWriter(path)
+  await writer.run(`db.putSync('a', 1)`)
+  const db = read(path)
+  await refreshed(db, 'a', 1)
+  await writer.run(`db.putSync('a', 2)`)
+  return { writer, db }
+}
+
 function storePath(): string {
   return join(scratchDirectory(), 'store')
 }
@@ -124,11 +134,7 @@ describe('A reader beside a writer in another process', () => {
 
   it('reads what a writer left that was killed, and lets the next one in', async () => {
     const path = storePath()
-    const first = await startWriter(path)
-    await first.run(`db.putSync('a', 1)`)
-    const db = read(path)
-    await refreshed(db, 'a', 1)
-    await first.run(`db.putSync('a', 2)`)
+    const { writer: first, db } = await behindByOne(path)
     await first.kill()
     expect(db.refresh()).toBe(true)
     expect(db.get('a')).toBe(2)
@@ -143,11 +149,7 @@ describe('A reader beside a writer in another process', () => {
 
   it('that has fallen behind keeps the next writer out, until it refreshes', async () => {
     const path = storePath()
-    const first = await startWriter(path)
-    await first.run(`db.putSync('a', 1)`)
-    const db = read(path)
-    await refreshed(db, 'a', 1)
-    await first.run(`db.putSync('a', 2)`)
+    const { writer: first, db } = await behindByOne(path)
     await first.end()
     const child = startChild('open-child.mjs', { path })
     await child.printed('ERR_SEALOG_LOCKED')

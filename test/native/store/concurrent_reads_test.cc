@@ -56,6 +56,15 @@ std::string Get(Store& store, const std::string& key, uint64_t snapshot = 0) {
   return r.status == Status::kOk ? value : "status " + std::to_string(static_cast<int>(r.status));
 }
 
+GetManyResult GetBoth(Store& store, const Bytes (&keys)[2], uint8_t* out, size_t out_bytes, int32_t* answers) {
+  GetManyRequest many;
+  many.keys = keys;
+  many.count = 2;
+  many.out = out;
+  many.out_bytes = out_bytes;
+  return store.GetMany(many, answers);
+}
+
 // A device that does not answer.
 std::atomic<bool> device_stuck{false}, device_asked{false}, gave_up{false};
 int StuckHook(const char* name) {
@@ -99,12 +108,7 @@ TEST(ConcurrentReads, DoNotWaitForADeviceThatIsStuck) {
   const std::string other = "b";
   const Bytes keys[2] = {BytesOf(key), BytesOf(other)};
   int32_t answers[2] = {0, 0};
-  GetManyRequest many;
-  many.keys = keys;
-  many.count = 2;
-  many.out = out;
-  many.out_bytes = sizeof out;
-  EXPECT_EQ(store->GetMany(many, answers).done, 2u);
+  EXPECT_EQ(GetBoth(*store, keys, out, sizeof out, answers).done, 2u);
   EXPECT_EQ(answers[0], static_cast<int32_t>(old.size()));
   EXPECT_EQ(store->GetPart(0, kTreeUser, BytesOf(key), 0, out, sizeof out).bytes, old.size());
   RangeRequest range;
@@ -194,12 +198,7 @@ bool GetPair(Store& store, const std::string& left, const std::string& right) {
   uint8_t out[8192];
   const Bytes keys[2] = {BytesOf(left), BytesOf(right)};
   int32_t answers[2] = {0, 0};
-  GetManyRequest many;
-  many.keys = keys;
-  many.count = 2;
-  many.out = out;
-  many.out_bytes = sizeof out;
-  const GetManyResult r = store.GetMany(many, answers);
+  const GetManyResult r = GetBoth(store, keys, out, sizeof out, answers);
   if (r.status == Status::kClosed) return false;
   EXPECT_EQ(r.status, Status::kOk);
   EXPECT_EQ(answers[0], answers[1]);
