@@ -14,7 +14,7 @@ const make = (...args) => {
   const { status } = spawnSync('cmake', args, { cwd: root, stdio: 'inherit' })
   if (status !== 0) exit(status ?? 1)
 }
-make('-S', 'native', '-B', build, '-DSEALOG_ADDON=OFF', '-DSEALOG_TRACE=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo')
+make('-S', 'native', '-B', build, '-DSEALOG_ADDON=OFF', '-DSEALOG_TRACE=ON', '-DCMAKE_BUILD_TYPE=Release')
 make('--build', build, '-j2', '--target', 'sealog_crash')
 
 /** Takes `name VALUE` out of `args`. */

@@ -21,7 +21,7 @@ const make = (args) => {
   const { status } = spawnSync('cmake', args, { cwd: root, stdio: 'inherit' })
   if (status !== 0) exit(status ?? 1)
 }
-make(['-S', 'test/disk', '-B', build, '-G', 'Unix Makefiles', '-DCMAKE_BUILD_TYPE=RelWithDebInfo'])
+make(['-S', 'test/disk', '-B', build, '-G', 'Unix Makefiles', '-DCMAKE_BUILD_TYPE=Release'])
 make(['--build', build, '--target', 'sealog_disk', '-j2'])
 
 const parts = []

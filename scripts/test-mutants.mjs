@@ -75,7 +75,7 @@ cmake(
   buildFolder,
   '-DSEALOG_ADDON=OFF',
   '-DSEALOG_TRACE=ON',
-  '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
+  '-DCMAKE_BUILD_TYPE=Release',
 )
 const sound = build('sound')
 if (!sound.ok) {

@@ -24,12 +24,11 @@ const run = (command, args) => {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-const type = sanitize === '' ? 'Release' : 'RelWithDebInfo'
 const options = [
   '-DSEALOG_TESTS=ON',
   '-DSEALOG_ADDON=OFF',
   `-DSEALOG_SANITIZE=${sanitize}`,
-  `-DCMAKE_BUILD_TYPE=${type}`,
+  '-DCMAKE_BUILD_TYPE=Release',
 ]
 run('cmake', ['-S', 'native', '-B', build, '-G', 'Unix Makefiles', ...options])
 run('cmake', ['--build', build, '--target', 'sealog_tests', '-j2'])

@@ -7,15 +7,13 @@
 namespace sealog {
 namespace {
 
-using Space = HotCall::Space;
-
 napi_value Put(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Entry& e = call.entry();
   Bytes key;
-  Space space;
+  HotCall::Space space;
   int64_t start = 0, end = 0;
   int32_t flags = 0;
   if (!call.SpaceAt(5, &space)) return call.Fail(Status::kInvalid);
@@ -35,7 +33,7 @@ napi_value PutValue(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Bytes key, value;
-  Space space;
+  HotCall::Space space;
   int32_t flags = 0;
   if (!call.SpaceAt(4, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
@@ -50,7 +48,7 @@ napi_value Remove(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Bytes key;
-  Space space;
+  HotCall::Space space;
   int32_t flags = 0;
   if (!call.SpaceAt(3, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
@@ -66,7 +64,7 @@ napi_value Get(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   Entry& e = call.entry();
   Bytes key;
-  Space space;
+  HotCall::Space space;
   int64_t offset = 0, snapshot = 0;
   if (!call.SpaceAt(3, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
@@ -82,7 +80,7 @@ napi_value GetInto(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   Bytes key, buffer;
-  Space space;
+  HotCall::Space space;
   int64_t snapshot = 0;
   if (!call.SpaceAt(3, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
@@ -114,7 +112,7 @@ napi_value GetMany(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   Bytes packed, out, answers;
-  Space space;
+  HotCall::Space space;
   int64_t count = 0, offset = 0, snapshot = 0;
   Bytes keys[kKeysMax];
   double* meta = call.entry().meta;
@@ -143,7 +141,7 @@ napi_value Has(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   Bytes key;
-  Space space;
+  HotCall::Space space;
   int64_t snapshot = 0;
   if (!call.SpaceAt(2, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
@@ -280,7 +278,7 @@ napi_value RangeFill(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   RangeRequest request;
-  Space space;
+  HotCall::Space space;
   int64_t snapshot = 0, limit = 0, skip = 0;
   int32_t flags = 0;
   Bytes out;
@@ -311,7 +309,7 @@ napi_value Count(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   KeyRange range;
-  Space space;
+  HotCall::Space space;
   int64_t snapshot = 0;
   int32_t flags = 0;
   if (!ReadRange(call, 1, &range, &flags) || !call.SpaceAt(4, &space) || !call.Integer(5, INT64_MAX, &snapshot))
@@ -336,7 +334,7 @@ napi_value EraseRange(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   KeyRange range;
-  Space space;
+  HotCall::Space space;
   int64_t limit = 0;
   int32_t flags = 0;
   if (!ReadRange(call, 1, &range, &flags) || !call.Integer(4, INT32_MAX, &limit) || !call.SpaceAt(5, &space))

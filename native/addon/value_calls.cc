@@ -5,8 +5,6 @@
 namespace sealog {
 namespace {
 
-using Space = HotCall::Space;
-
 napi_value PieceBytes(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
@@ -18,7 +16,7 @@ napi_value BeginValue(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   if (call.entry().read_only) return call.Fail(Status::kReadOnly);
   Bytes key;
-  Space space;
+  HotCall::Space space;
   if (!call.SpaceAt(2, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);
   uint64_t id = 0;
@@ -68,7 +66,7 @@ napi_value GetPart(napi_env env, napi_callback_info info) {
   HotCall call(env, info);
   if (!call.ok()) return call.Closed();
   Bytes key, buffer;
-  Space space;
+  HotCall::Space space;
   int64_t snapshot = 0, offset = 0;
   double* meta = call.entry().meta;
   if (!call.SpaceAt(3, &space)) return call.Fail(Status::kInvalid);
@@ -103,7 +101,7 @@ napi_value OpenView(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   Entry& e = call.entry();
   Bytes key;
-  Space space;
+  HotCall::Space space;
   int64_t snapshot = 0;
   if (!call.SpaceAt(2, &space)) return call.Fail(Status::kInvalid);
   if (Status s = call.Key(1, space, &key); s != Status::kOk) return call.Fail(s);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace sealog {
 
@@ -54,5 +55,10 @@ struct Failure {
 
   bool ok() const { return status == Status::kOk; }
 };
+
+// What no system call said.
+inline Failure Refusal(Status status, std::string detail, uint64_t offset = 0) {
+  return {status, 0, "", offset, std::move(detail)};
+}
 
 }  // namespace sealog

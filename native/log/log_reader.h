@@ -57,7 +57,7 @@ class LogReader {
   };
 
   LogReader(Space* space, const LogPosition& hot, const LogPosition& cold, uint64_t next_lsn)
-      : space_(space), from_{hot, cold}, next_lsn_(next_lsn) {
+      : space_(space), from_{hot, cold} {
     end_.position = hot;
     end_.cold = cold;
     end_.next_lsn = next_lsn;
@@ -157,7 +157,6 @@ class LogReader {
     uint64_t frames;
   };
   LogPosition from_[2];  // hot, cold
-  uint64_t next_lsn_;
   std::vector<Run> runs_;
   End end_;
   uint64_t damaged_offset_ = 0;

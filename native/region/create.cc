@@ -21,13 +21,6 @@ namespace {
 constexpr uint64_t kBufferBytes = 1 << 20;
 constexpr uint32_t kTableGrowth = 4;
 
-Failure Refusal(Status status, std::string detail) {
-  Failure failure;
-  failure.status = status;
-  failure.detail = std::move(detail);
-  return failure;
-}
-
 struct Geometry {
   uint64_t region_bytes;
   uint32_t segment_count;

@@ -12,10 +12,8 @@
 namespace sealog {
 namespace {
 
-constexpr uint64_t kBufferBytes = 1 << 20;
-constexpr uint64_t kSyncEveryBytes = 64 << 20;      // bounds what is dirty, and how long an abort waits for the device
-constexpr uint64_t kSyncEveryGrownBytes = 4 << 20;  // and how long a commit to the same file may wait behind zeros
-constexpr uint64_t kSliceBytes = 16 << 20;  // per fallocate: on tmpfs, where one that is interrupted is undone; on ext4
+constexpr uint64_t kZerosBytes = 1 << 20;
+constexpr uint64_t kSyncEveryGrownBytes = 4 << 20;  // how long a commit to the same file may wait behind zeros
 
 }  // namespace
 
@@ -50,7 +48,7 @@ Failure Extender::Allocate(bool* zeroed) {
   const bool sliced = file_system_.memory || strcmp(file_system_.name, "ext4") == 0;
   const int mode = begin_ == 0 ? 0 : FALLOC_FL_KEEP_SIZE;
   for (uint64_t at = begin_; at < end_ && failure.ok();) {
-    const uint64_t slice = sliced ? std::min(kSliceBytes, std::bit_floor(end_ - at)) : end_ - at;
+    const uint64_t slice = sliced ? std::min(kAllocationBytes, std::bit_floor(end_ - at)) : end_ - at;
     failure = file_.Fallocate(mode, at, slice);
     at += slice;
     if (failure.ok() && file_system_.memory) failure = Report(at);
@@ -62,10 +60,10 @@ Failure Extender::Allocate(bool* zeroed) {
 
 // Not ZERO_RANGE, which makes unwritten extents.
 Failure Extender::WriteZeros() {
-  const std::vector<uint8_t> zeros(kBufferBytes);
+  const std::vector<uint8_t> zeros(kZerosBytes);
   const uint64_t sync_every = begin_ == 0 ? kSyncEveryBytes : kSyncEveryGrownBytes;
   for (uint64_t at = begin_; at < end_;) {
-    const uint64_t bytes = std::min<uint64_t>(kBufferBytes, end_ - at);
+    const uint64_t bytes = std::min<uint64_t>(kZerosBytes, end_ - at);
     Failure failure = file_.Pwrite(zeros.data(), bytes, at);
     at += bytes;
     if (failure.ok() && at % sync_every == 0) failure = file_.Fdatasync();

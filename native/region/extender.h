@@ -12,6 +12,10 @@
 
 namespace sealog {
 
+constexpr uint64_t kSyncEveryBytes = 64 << 20;  // bounds what is dirty, and how long an abort or the last sync waits
+constexpr uint64_t kAllocationBytes =
+    16 << 20;  // per fallocate: on tmpfs, where one that is interrupted is undone; on ext4
+
 class Extender {
  public:
   // Of [begin, end) of `file`. `progress`: [0] bytes done, [1] bytes in all, [2] set to non-zero by the caller to

@@ -9,12 +9,11 @@
 #include "platform/file_system.h"
 #include "platform/syscall.h"
 #include "region/create.h"
+#include "region/extender.h"
 
 namespace sealog {
 namespace {
 
-constexpr uint64_t kSyncEveryBytes = 64 << 20;  // bounds what is dirty, and how long the last sync takes
-constexpr uint64_t kSliceBytes = 16 << 20;
 constexpr size_t kPageBytes = 4096;
 
 bool IsZero(const uint8_t* data, size_t bytes) {
@@ -41,7 +40,7 @@ Failure ImageFile::Create(const std::string& path, uint64_t bytes, bool sealed, 
     PrepareForAllocation(file, file_system);
     // In slices that are aligned on ext4 as those of a new store (region/create.cc).
     for (uint64_t at = 0; at < bytes && failure.ok();) {
-      const uint64_t slice = std::min(kSliceBytes, std::bit_floor(bytes - at));
+      const uint64_t slice = std::min(kAllocationBytes, std::bit_floor(bytes - at));
       failure = file.Fallocate(0, at, slice);
       at += slice;
     }

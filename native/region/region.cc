@@ -16,14 +16,6 @@ namespace {
 constexpr uint64_t kRegionBytesMin = 64 << 10;
 constexpr uint64_t kRegionGrain = kSegmentBytesMin;
 
-Failure Refusal(Status status, std::string detail, uint64_t offset = 0) {
-  Failure failure;
-  failure.status = status;
-  failure.offset = offset;
-  failure.detail = std::move(detail);
-  return failure;
-}
-
 // What must hold before the lock: it is not even tried on anything but a file of ours.
 Failure CheckFile(const FileStat& stat) {
   if (stat.type != FileType::kRegular) return Refusal(Status::kNotRegular, "not a regular file");

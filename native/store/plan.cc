@@ -7,7 +7,7 @@
 namespace sealog {
 namespace {
 
-Failure Refuse(const char* what, uint64_t offset = 0) { return {Status::kCorrupt, 0, "", offset, what}; }
+Failure Refuse(const char* what, uint64_t offset = 0) { return Refusal(Status::kCorrupt, what, offset); }
 
 }  // namespace
 

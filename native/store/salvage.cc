@@ -7,26 +7,20 @@
 #include "store/salvager.h"
 
 namespace sealog {
-namespace {
-
-Failure Refuse(const char* what) { return {Status::kInvalid, 0, "", 0, what}; }
-
-}  // namespace
-
 Failure ParseSalvagePlan(const void* data, size_t bytes, SalvagePlan* out) {
   SalvagePlanHeader& h = out->header;
-  if (bytes < sizeof h) return Refuse("the plan is too short");
+  if (bytes < sizeof h) return Refusal(Status::kInvalid, "the plan is too short");
   memcpy(&h, data, sizeof h);
-  if (h.version != kSalvagePlanVersion) return Refuse("the plan has another version");
+  if (h.version != kSalvagePlanVersion) return Refusal(Status::kInvalid, "the plan has another version");
   if (h.segment_bytes_log2 > 21 || (1u << h.segment_bytes_log2) < kSegmentBytesMin || h.has_slot > 1 ||
       h.meta_segments > h.segment_count || h.segment_count > kRegionBytesMax >> h.segment_bytes_log2)
-    return Refuse("the plan's numbers make no sense");
+    return Refusal(Status::kInvalid, "the plan's numbers make no sense");
   if (bytes - sizeof h != uint64_t{h.segment_count} * 2 * sizeof(SalvageHalf)) {
-    return Refuse("the plan has another length than its segment count asks for");
+    return Refusal(Status::kInvalid, "the plan has another length than its segment count asks for");
   }
   if (h.has_slot != 0 && h.hot.segment != kSegmentNone &&
       (h.hot.segment >= h.segment_count || h.hot.offset > 1u << h.segment_bytes_log2))
-    return Refuse("the plan's log position is outside of the region");
+    return Refusal(Status::kInvalid, "the plan's log position is outside of the region");
   out->halves.resize(size_t{h.segment_count} * 2);
   memcpy(out->halves.data(), static_cast<const uint8_t*>(data) + sizeof h, out->halves.size() * sizeof(SalvageHalf));
   return {};

@@ -8,7 +8,7 @@
 namespace sealog {
 namespace {
 
-constexpr uint64_t kBatchBytesMax = 256 << 10;
+constexpr uint64_t kCopyBytesMax = 256 << 10;
 constexpr uint32_t kBatchEntriesMax = 256;
 constexpr uint64_t kCommitBytes = 16 << 20;  // bounds what is deferred
 
@@ -125,7 +125,7 @@ bool Salvager::Stage(uint64_t offset, OwnRecord own, uint64_t* counter) {
   if ((record.flags & kRecordExtents) != 0 && !JoinPieces(offset, record, &staged)) return false;
   staged.record = std::move(own);
   const uint64_t bytes = record.key.size + staged.value.size;
-  const uint64_t room = std::min<uint64_t>(kBatchBytesMax, source_.segment_bytes() / 2);
+  const uint64_t room = std::min<uint64_t>(kCopyBytesMax, source_.segment_bytes() / 2);
   if (staged_bytes_ + bytes > room || staged_.size() == kBatchEntriesMax) Flush();
   staged_bytes_ += bytes;
   staged_.push_back(std::move(staged));

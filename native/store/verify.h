@@ -116,7 +116,6 @@ class Verifier {
 
   uint32_t tree_at_ = 0;  // of the order in which they are checked
   uint32_t tree_ = 0;
-  bool in_tree_ = false;
   uint32_t depth_ = 0;  // of the stack
   std::vector<Frame> stack_;
   Bound low_, high_;  // of the node that is entered

@@ -14,7 +14,6 @@
 namespace sealog::test {
 namespace {
 
-constexpr uint64_t kNoCheckpoints = 1 << 30;
 constexpr size_t kBlockBytes = 1 << 20;  // more than is in a store
 constexpr uint64_t kExtensionMaxBytes = 1 << 17;
 constexpr uint64_t kChurnEvery = 8;

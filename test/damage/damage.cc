@@ -7,7 +7,7 @@
 namespace sealog::test {
 namespace {
 
-constexpr uint64_t kBlockBytes[] = {64, 512, 4096, 16384};
+constexpr uint64_t kSwapBytes[] = {64, 512, 4096, 16384};
 constexpr uint64_t kExtensionBytes[] = {1, 64, 512, 4096, 16384, 65536};
 
 enum Way : uint64_t {
@@ -43,7 +43,7 @@ Damage FlipBit(const Image& image, uint64_t bit) {
 Blocks::Blocks(const Image& image) : image_(image) {
   first_ = {0, image.bytes.size() / kLineBytes};
   first_.push_back(first_.back() + 2 * std::size(kExtensionBytes));
-  for (uint64_t bytes : kBlockBytes) first_.push_back(first_.back() + image.bytes.size() / bytes * kWays);
+  for (uint64_t bytes : kSwapBytes) first_.push_back(first_.back() + image.bytes.size() / bytes * kWays);
 }
 
 Damage Blocks::Make(uint64_t number) const {
@@ -52,7 +52,7 @@ Damage Blocks::Make(uint64_t number) const {
   const uint64_t i = number - first_[group];
   if (group == 0) return MakeTruncation(i);
   if (group == 1) return MakeExtension(i);
-  return MakeBlock(kBlockBytes[group - 2], i);
+  return MakeBlock(kSwapBytes[group - 2], i);
 }
 
 Damage Blocks::MakeTruncation(uint64_t i) const {

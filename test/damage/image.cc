@@ -47,7 +47,6 @@ Model Image::StateAt(uint64_t lsn) const {
 namespace {
 
 constexpr uint32_t kSegmentBytes = kSegmentBytesMin;
-constexpr uint64_t kNoCheckpoints = 1 << 30;  // but those that are asked for
 
 class Maker {
  public:

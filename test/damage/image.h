@@ -14,6 +14,8 @@ namespace sealog::test {
 using Random = std::mt19937_64;
 using Model = std::map<std::string, std::string>;
 
+constexpr uint64_t kNoCheckpoints = 1 << 30;  // but those that are asked for
+
 struct Commit {
   uint64_t last_lsn;
   std::vector<std::pair<std::string, std::optional<std::string>>> changes;

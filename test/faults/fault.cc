@@ -22,28 +22,29 @@ namespace {
 
 constexpr uint32_t kBurst = 100;  // EINTR for ever would be waited for, for ever
 
-Fault fault;
+Fault armed_fault;
 Journal* journal = nullptr;
 std::atomic<bool> armed{false};
-std::atomic<uint32_t> calls{0};
+std::atomic<uint32_t> calls_seen{0};
 std::atomic<bool> serving{false};
 std::atomic<bool> durable_write_failed{false};
 const char* failing_name = nullptr;
 thread_local int harness = 0;
 
 bool Hits(uint32_t call, const char* name) {
-  if (call == fault.at) {
+  if (call == armed_fault.at) {
     failing_name = name;
     return true;
   }
-  if (call < fault.at || fault.at == UINT32_MAX) return false;
-  if (fault.span == Span::kOnce || (fault.error_number == EINTR && call > fault.at + kBurst)) return false;
-  return fault.span == Span::kAll || (failing_name != nullptr && strcmp(name, failing_name) == 0);
+  if (call < armed_fault.at || armed_fault.at == UINT32_MAX) return false;
+  if (armed_fault.span == Span::kOnce || (armed_fault.error_number == EINTR && call > armed_fault.at + kBurst))
+    return false;
+  return armed_fault.span == Span::kAll || (failing_name != nullptr && strcmp(name, failing_name) == 0);
 }
 
 bool Counted(Seam seam, const char* name) {
-  if (!armed.load(std::memory_order_relaxed) || fault.seam != seam || harness != 0) return false;
-  const uint32_t call = calls.fetch_add(1);
+  if (!armed.load(std::memory_order_relaxed) || armed_fault.seam != seam || harness != 0) return false;
+  const uint32_t call = calls_seen.fetch_add(1);
   journal->calls = call + 1;
   if (call < Journal::kNamesMax) strncpy(journal->names[call], name, sizeof journal->names[call] - 1);
   if (!Hits(call, name)) return false;
@@ -57,29 +58,29 @@ bool IsDurableWrite(const char* name) {
 
 int OnSyscall(const char* name) {
   if (!Counted(Seam::kSyscall, name)) return 0;
-  if (fault.instead != nullptr) {
-    fault.instead();
+  if (armed_fault.instead != nullptr) {
+    armed_fault.instead();
     return 0;
   }
-  const int e = fault.error_number;
+  const int e = armed_fault.error_number;
   const bool falls_back = strcmp(name, "pwritev2") == 0 && (e == EOPNOTSUPP || e == ENOSYS);
   if (IsDurableWrite(name) && e != EINTR && !falls_back && serving) durable_write_failed = true;
   return e;
 }
 
 size_t Shortened(size_t bytes) {
-  return fault.transfer_part == 0 || bytes == 0 ? 0 : fault.transfer_part == 1 ? 1 : (bytes + 1) / 2;
+  return armed_fault.transfer_part == 0 || bytes == 0 ? 0 : armed_fault.transfer_part == 1 ? 1 : (bytes + 1) / 2;
 }
 
 }  // namespace
 
 void Arm(const Fault& given, Journal* j) {
-  fault = given;
+  armed_fault = given;
   journal = j;
-  calls = 0;
+  calls_seen = 0;
   failing_name = nullptr;
   durable_write_failed = false;
-  if (fault.seam == Seam::kSyscall) SetSyscallHook(OnSyscall);
+  if (armed_fault.seam == Seam::kSyscall) SetSyscallHook(OnSyscall);
   armed = true;
 }
 
