@@ -3,6 +3,7 @@ import { BatchOp } from './engine/engine.ts'
 import type { Keyspace } from './keyspace.ts'
 import { layoutConstants } from './layout/constants.ts'
 import type { Bounds } from './range.ts'
+import type { Tally } from './telling.ts'
 import type { PutOptions, RemoveOptions } from './write-options.ts'
 
 /** One change of a batch. A condition that does not hold keeps the whole batch from being made. */
@@ -32,6 +33,23 @@ export class PackedBatch {
     // Taken for as long as it is being filled: the caller's iterable, getters and encoders may start another batch meanwhile.
     this.buffer = spare ?? Buffer.allocUnsafeSlow(4096)
     spare = undefined
+  }
+
+  /** Its changes: keys as they were given, and values. */
+  tally(): Tally {
+    const tally = { operations: 0, bytes: 0 }
+    for (let at = 0; at < this.bytes;) {
+      const op = this.buffer[at]
+      const keyBytes = this.buffer.readUInt16LE(at + 2)
+      const valueBytes = this.buffer.readUInt32LE(at + 4)
+      if (op !== BatchOp.Check && op !== BatchOp.CheckRange) {
+        const head = this.buffer[at + 1] === layoutConstants.kTreeSpaces ? layoutConstants.kSpaceIdBytes : 0
+        tally.operations++
+        tally.bytes += keyBytes - head + valueBytes - (op === BatchOp.PutExpiring ? timeBytes : 0)
+      }
+      at += headBytes + keyBytes + valueBytes
+    }
+    return tally
   }
 
   /** The memory may be used by the next batch. */

@@ -1,5 +1,6 @@
 import { PackedBatch } from './batch.ts'
 import { runBatch } from './run-batch.ts'
+import { commitsWanted } from './diagnostics.ts'
 import { Meta } from './engine/buffers.ts'
 import { RangeFlag, Space } from './engine/engine.ts'
 import { SealogError } from './errors.ts'
@@ -60,7 +61,7 @@ export class Catalogue {
     const id = this.#newId(batch)
     const record = { id, born: id, ...options }
     batch.putBytes(kTreeSystem, nameKey(name), encode(record))
-    const version = runBatch(this.#session, batch, 0)
+    const version = this.#commit(batch)
     // Somebody else was quicker.
     return version === undefined ? (this.find(name) ?? this.create(name, options)) : { record, version }
   }
@@ -72,7 +73,7 @@ export class Catalogue {
     const record = { ...current.record, id: this.#newId(batch) }
     batch.putBytes(kTreeSystem, nameKey(name), encode(record))
     this.#discard(batch, current.record.id)
-    const version = runBatch(this.#session, batch, 0)
+    const version = this.#commit(batch)
     return version === undefined ? undefined : { record, version }
   }
 
@@ -83,7 +84,7 @@ export class Catalogue {
     batch.delBytes(kTreeSystem, nameKey(name))
     batch.delBytes(kTreeSystem, structuresKey(current.record.born))
     this.#discard(batch, current.record.id)
-    return runBatch(this.#session, batch, 0) !== undefined
+    return this.#commit(batch) !== undefined
   }
 
   /** That the namespace is the one given still: a condition of a commit. */
@@ -133,6 +134,22 @@ export class Catalogue {
   /** It is removed. */
   forget(batch: PackedBatch, id: number): void {
     batch.delBytes(kTreeSystem, garbageKey(id))
+  }
+
+  /** As runBatch; whoever listens is told when the caller is done with it. */
+  #commit(batch: PackedBatch): number | undefined {
+    const session = this.#session
+    if (!commitsWanted()) return runBatch(session, batch, 0)
+    const tally = batch.tally()
+    const startedMs = performance.now()
+    const version = runBatch(session, batch, 0)
+    const durationMs = performance.now() - startedMs
+    if (version !== undefined) {
+      queueMicrotask(() => {
+        session.telling.committed(session, 'system', tally, durationMs)
+      })
+    }
+    return version
   }
 
   #discard(batch: PackedBatch, id: number): void {

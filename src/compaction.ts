@@ -56,6 +56,7 @@ export class Compaction {
     try {
       await runLong(tell, signal, stop, () => finished(engine, engine.compact(handle), path))
     } catch (error) {
+      session.noticePoison()
       if (isSealogError(error, 'ERR_SEALOG_ABORTED')) assertGoingOn()
       throw error
     }

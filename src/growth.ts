@@ -45,6 +45,7 @@ export class Growth {
       if (typeof begun === 'number') throw session.failure(begun)
       const { answer, error } = await begun
       if (answer === -Status.Aborted && !session.closed) throw aborted(signal, what, path, oldSize)
+      if (answer < 0) session.noticePoison()
       if (answer < 0) throw session.closed ? session.failure(-Status.Closed) : growthError(-answer, error, path, before)
       if (progress.total !== 0) tell?.()
       return session.closed ? capacityBytes : session.regionBytes()

@@ -25,9 +25,20 @@ export type { Condition, ExpiryOptions, PutOptions, RemoveOptions } from './writ
 export type { PutStreamOptions } from './put-stream.ts'
 export type { ValueChunk, ValueSource } from './value-source.ts'
 export type { LockReport } from './recovery/lock.ts'
-export type { RecoveryReport, SealReport } from './recovery/recover.ts'
+export type { BrokenSeal, RecoveryReport, SealLevel, SealReport } from './recovery/report.ts'
 export type { CompactOptions, CompactReport } from './compaction.ts'
 export type { StoreStats } from './stats.ts'
+export type {
+  CheckpointMessage,
+  CommitKind,
+  CommitMessage,
+  OpenedMessage,
+  OpenFailedMessage,
+  OpenMessage,
+  PoisonMessage,
+  RecoveryMessage,
+  SealBrokenMessage,
+} from './diagnostics.ts'
 export type { BatchOperation } from './batch.ts'
 export type { Store, StoreSeal } from './store.ts'
 export type { BackupOptions, BackupReport } from './backup.ts'

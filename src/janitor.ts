@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { PackedBatch } from './batch.ts'
 import type { Catalogue } from './catalogue.ts'
 import { runBatch } from './run-batch.ts'
+import { commitsWanted } from './diagnostics.ts'
 import { Meta } from './engine/buffers.ts'
 import { KeyCodecCode, RangeFlag, WriteFlag } from './engine/engine.ts'
 import type { GroupCommit } from './group-commit.ts'
@@ -86,6 +87,7 @@ export class Janitor {
     const space = 4 * id + KeyCodecCode.binary
     const answer = engine.eraseRange(handle, low.length, high.length, flags, sliceEntries, space)
     if (answer < 0) throw this.#session.failure(answer)
+    this.#count(answer)
     if (meta[Meta.RemovedMore] === 0) {
       const batch = new PackedBatch()
       this.#catalogue.forget(batch, id)
@@ -101,10 +103,16 @@ export class Janitor {
     const now = Math.floor(Math.min(Date.now(), this.#openedAtMs + performance.now()))
     const answer = engine.sweep(handle, now, sliceEntries, WriteFlag.Deferred)
     if (answer < 0) throw this.#session.failure(answer)
+    this.#count(answer)
     const next = meta[Meta.NextExpiry] ?? 0
     if (meta[Meta.LookedAt] !== 0) this.#commit()
     // Not sooner than in a while where only the wall clock says that it has expired.
     return next === 0 ? undefined : meta[Meta.RemovedMore] === 1 ? Date.now() : Math.max(next, Date.now() + firstLookMs)
+  }
+
+  /** For whoever listens. */
+  #count(operations: number): void {
+    if (operations > 0 && commitsWanted()) this.#commits.count({ operations, bytes: 0 })
   }
 
   #commit(): void {

@@ -3,6 +3,8 @@ import { check, checkObject, type Engine, type Handle } from './engine/engine.ts
 import { errorFromStatus, Status } from './engine/status.ts'
 import type { SealogError } from './errors.ts'
 import { growthError } from './engine/growth-error.ts'
+import { poisonChannel } from './diagnostics.ts'
+import { type Telling, tellingOf } from './telling.ts'
 
 /** A value is copied out of the read buffer only up to this size; a larger one gets a buffer of its own. */
 const pooledBytesMax = readBufferBytes / 4
@@ -22,12 +24,15 @@ export class NativeSession {
   #read: Buffer
   #at = 0
   #closed = false
+  readonly #openedAtMs: number
+  #telling: Telling | undefined
 
-  /** @throws SealogError if native refuses the buffers */
-  constructor(engine: Engine, handle: Handle, path: string) {
+  /** @param openedAtMs as RecoveredStore has it @throws SealogError if native refuses the buffers */
+  constructor(engine: Engine, handle: Handle, path: string, openedAtMs = 0) {
     this.engine = engine
     this.handle = handle
     this.path = path
+    this.#openedAtMs = openedAtMs
     this.write = Buffer.allocUnsafeSlow(writeBufferBytes)
     this.meta = new Float64Array(metaNumbers)
     this.#read = Buffer.allocUnsafeSlow(readBufferBytes)
@@ -45,6 +50,16 @@ export class NativeSession {
 
   get readAt(): number {
     return this.#at
+  }
+
+  /** For when somebody listens. */
+  get telling(): Telling {
+    return (this.#telling ??= tellingOf(this.path, this.#openedAtMs))
+  }
+
+  /** A call has failed: tells of it if the store is poisoned. */
+  noticePoison(): void {
+    if (poisonChannel.hasSubscribers && !this.#closed) this.telling.lookForPoison(this)
   }
 
   markClosed(): void {
@@ -65,6 +80,7 @@ export class NativeSession {
   failure(answer: number): SealogError {
     const context = { path: this.path }
     if (this.#closed || answer === -Status.Closed) return errorFromStatus(Status.Closed, null, context)
+    this.noticePoison()
     const details = this.engine.storeFailure(this.handle)
     if (typeof details === 'number') return errorFromStatus(-answer, null, context)
     if (answer === -Status.Poisoned && details.status !== Status.Ok) {

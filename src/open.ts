@@ -5,6 +5,7 @@ import { errorFromStatus, Status } from './engine/status.ts'
 import { isSealogError, SealogError } from './errors.ts'
 import type { Key } from './codec/keys.ts'
 import { NativeProgress, runLong } from './long-work.ts'
+import { OpenTelling } from './open-telling.ts'
 import { nativeCreateOptions } from './options/native.ts'
 import {
   type OpenAsyncOptions,
@@ -29,7 +30,16 @@ export function open<V = unknown, K = Key>(path: string, options: OpenOptions<V>
   const resolved = resolveOptions(options)
   const file = storePath(path)
   const engine = loadEngine()
-  return new Store<V, K>(engine, file, openStore(engine, file, resolved))
+  const telling = OpenTelling.begin(file, resolved)
+  try {
+    const recovered = openStore(engine, file, resolved)
+    const store = new Store<V, K>(engine, file, recovered)
+    telling?.opened(recovered)
+    return store
+  } catch (error) {
+    telling?.failed(error)
+    throw error
+  }
 }
 
 /**
@@ -42,13 +52,30 @@ export async function openAsync<V = unknown, K = Key>(
   options: OpenAsyncOptions<V> = {},
 ): Promise<Store<V, K>> {
   const resolved = resolveAsyncOptions(options)
-  const { onProgress, signal } = options
   const file = storePath(path)
-  if (signal?.aborted) throw errorFromStatus(Status.Aborted, null, { path: file, cause: signal.reason })
   const engine = loadEngine()
+  const telling = OpenTelling.begin(file, resolved)
+  try {
+    const recovered = await recoverOrCreate(engine, file, resolved, options)
+    const store = new Store<V, K>(engine, file, recovered)
+    telling?.opened(recovered)
+    return store
+  } catch (error) {
+    telling?.failed(error)
+    throw error
+  }
+}
+
+async function recoverOrCreate<V>(
+  engine: Engine,
+  file: string,
+  resolved: ResolvedOptions,
+  { onProgress, signal }: OpenAsyncOptions<V>,
+): Promise<RecoveredStore> {
+  if (signal?.aborted) throw errorFromStatus(Status.Aborted, null, { path: file, cause: signal.reason })
   if (!resolved.errorIfExists) {
     try {
-      return new Store<V, K>(engine, file, await recover(engine, file, resolved, false, signal))
+      return await recover(engine, file, resolved, false, signal)
     } catch (error) {
       if (!isSealogError(error, 'ERR_SEALOG_ABSENT') || !resolved.createIfMissing) throw error
     }
@@ -63,7 +90,7 @@ export async function openAsync<V = unknown, K = Key>(
     if (answer < 0 && (answer !== -Status.Exists || resolved.errorIfExists))
       throw errorFromStatus(-answer, error, { path: file })
     if (answer === 0) tell?.()
-    return new Store<V, K>(engine, file, await recover(engine, file, resolved, answer === 0, signal))
+    return await recover(engine, file, resolved, answer === 0, signal)
   })
 }
 

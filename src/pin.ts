@@ -5,11 +5,15 @@ import type { NativeSession } from './native-session.ts'
 export async function withPin<T>(session: NativeSession, work: (pin: number) => Promise<T>): Promise<T> {
   session.assertOpen()
   const { engine, handle, path } = session
-  const pin = check(engine, engine.pinState(handle), { path })
+  let pin: number | undefined
   try {
+    pin = check(engine, engine.pinState(handle), { path })
     return await work(pin)
+  } catch (error) {
+    session.noticePoison()
+    throw error
   } finally {
     // Of a store that was closed meanwhile nothing is left to let go.
-    engine.unpin(handle, pin)
+    if (pin !== undefined) engine.unpin(handle, pin)
   }
 }

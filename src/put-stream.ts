@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PackedBatch } from './batch.ts'
 import { assertExpires, type Core, expectExpiry } from './core.ts'
+import { commitsWanted } from './diagnostics.ts'
 import { WriteFlag } from './engine/engine.ts'
 import { Status } from './engine/status.ts'
 import { SealogError } from './errors.ts'
@@ -173,8 +174,13 @@ class ValueTarget {
     const last = this.#piece?.subarray(0, this.#used) ?? new Uint8Array(0)
     if (this.#id !== 0 && last.length > 0) this.#log(last)
     const watched = feed.active ? feed.before(this.#keyspace, [key]) : undefined
+    const bytes = this.#id === 0 ? last.length : this.logged
     const version = this.#id === 0 ? this.#put(last, expires, expected) : this.#commit(expires, expected)
     if (watched && version !== undefined) feed.after(watched, version)
+    if (version !== undefined && commitsWanted()) {
+      const keyBytes = this.#whole.length - this.#keyspace.head.length
+      this.#core.commits.count({ operations: 1, bytes: keyBytes + bytes })
+    }
     return version !== undefined
   }
 

@@ -61,7 +61,16 @@ export interface StoreStats {
     readonly nodesMade: number
     readonly nodesCopied: number
   }
-  readonly checkpoints: { readonly count: number; readonly nodes: number }
+  readonly checkpoints: {
+    /** Since open. */
+    readonly count: number
+    readonly nodes: number
+    /** In cache lines written back, and how long writing them took: all of them together. */
+    readonly bytes: number
+    readonly durationMs: number
+    /** Of the newest durable one; it counts over the store's whole life. */
+    readonly sequence: number
+  }
   /** Retired nodes and segments that wait for a checkpoint or a snapshot; the oldest epoch that is pinned. */
   readonly pins: {
     readonly waiting: number
@@ -70,6 +79,11 @@ export interface StoreStats {
     readonly epoch: number
     /** The snapshot, or the iterator's, that has been there longest: its commit, and for how long. 0: none. */
     readonly oldestSnapshot: { readonly version: number; readonly ageMs: number }
+    /**
+     * Older checkpoints that reader processes still show, as found with the last checkpoint or look for readers, each second: how many,
+     * and the sequence of the oldest. 0: none. The newest two are kept anyway, and not counted.
+     */
+    readonly readers: { readonly checkpoints: number; readonly oldest: number }
   }
   /** Prefaulting: how far it has come, in the domains where it is done. */
   readonly populate: { readonly bytes: number; readonly complete: boolean }
@@ -122,13 +136,20 @@ export function readStats(engine: Engine, handle: Handle): StoreStats | undefine
       nodesMade: n.nodesMade,
       nodesCopied: n.nodesCopied,
     },
-    checkpoints: { count: n.checkpoints, nodes: n.checkpointNodes },
+    checkpoints: {
+      count: n.checkpoints,
+      nodes: n.checkpointNodes,
+      bytes: n.checkpointBytes,
+      durationMs: n.checkpointMs,
+      sequence: n.checkpointSequence,
+    },
     pins: {
       waiting: n.waiting,
       oldest: n.oldestPin,
       snapshots: n.snapshots,
       epoch: n.epoch,
       oldestSnapshot: { version: n.oldestSnapshotLsn, ageMs: n.oldestSnapshotMs },
+      readers: { checkpoints: n.readerPins, oldest: n.oldestReaderPin },
     },
     populate: { bytes: n.populatedBytes, complete: n.populateComplete === 1 },
     faults: { minor: n.minorFaults, major: n.majorFaults },

@@ -6,6 +6,14 @@ import { keyCodec, type Key } from './codec/keys.ts'
 import { valueCodec, type ValueCodec } from './codec/values.ts'
 import { Compaction, type CompactOptions, type CompactReport } from './compaction.ts'
 import { assertExpires, type Core } from './core.ts'
+import {
+  checkpointChannel,
+  commitsWanted,
+  poisonChannel,
+  publish,
+  sealBrokenChannel,
+  type SealBrokenMessage,
+} from './diagnostics.ts'
 import type { Domain, Engine, Handle, RegionInfo } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
 import { SealogError } from './errors.ts'
@@ -18,9 +26,12 @@ import type { LongWorkOptions } from './long-work.ts'
 import { agreedEncoding, checkNamespaceOptions, type NamespaceOptions, recordOf } from './namespace-options.ts'
 import { Namespace } from './namespace.ts'
 import { NativeSession } from './native-session.ts'
+import { tellRecovered } from './open-telling.ts'
 import { resolveGrowth } from './options.ts'
-import { probedSeal } from './recovery/check-seal.ts'
+import { levelOf, probedSeal } from './recovery/check-seal.ts'
+import { whyWorse } from './recovery/judge-seal.ts'
 import type { RecoveredStore, RecoveryReport, SealReport } from './recovery/recover.ts'
+import { type SealLevel, sealLevels } from './recovery/report.ts'
 import { refreshStore } from './recovery/refresh.ts'
 import { SnapshotRef } from './snapshot-ref.ts'
 import { Snapshot } from './snapshot.ts'
@@ -53,11 +64,13 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   #recovered: RecoveredStore
   readonly #compaction: Compaction
   readonly #growth: Growth
+  /** The level that the block map has had so far. */
+  #sealLevel: SealLevel | undefined
 
   /** For open and openAsync. */
   constructor(engine: Engine, path: string, recovered: RecoveredStore) {
-    const { handle, info, superblock } = recovered
-    const session = new NativeSession(engine, handle, path)
+    const { handle, info, superblock, openedAtMs } = recovered
+    const session = new NativeSession(engine, handle, path, openedAtMs)
     const commits = new GroupCommit(session)
     const catalogue = new Catalogue(session)
     const core: Core = {
@@ -80,6 +93,7 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
     // What is used of the store keeps it open: a namespace, a snapshot, an iterator.
     abandoned.register(session, { engine, handle }, session)
     if (!info.readOnly) core.janitor.start()
+    if (checkpointChannel.hasSubscribers && !info.readOnly) session.telling.opened(session, recovered.shared)
   }
 
   /** Of the store file. */
@@ -105,6 +119,7 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   /** The state of the block map, as found at open, and of prefaulting, as it is now. */
   get seal(): StoreSeal {
     const populated = readStats(this.#core.session.engine, this.#core.session.handle)?.populate.complete === true
+    if (sealBrokenChannel.hasSubscribers) this.#tellSeal()
     const best = this.#seal.enforced ? 'pinned' : 'populated'
     const seal = this.#sealNow()
     const level = populated && seal.level === 'sealed' ? best : seal.level
@@ -117,6 +132,19 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
     return typeof growth === 'number' || growth.seal === null
       ? this.#seal
       : { ...this.#seal, ...probedSeal(growth.seal) }
+  }
+
+  /** Tells whoever listens, if growth has found the block map worse than it was. */
+  #tellSeal(): void {
+    const { engine, handle, path } = this.#core.session
+    const growth = engine.growth(handle)
+    if (typeof growth === 'number' || growth.seal === null) return
+    const from = (this.#sealLevel ??= sealLevels.find((level) => level === this.#seal.level) ?? 'sealed')
+    const to = levelOf(growth.seal.level)
+    const reasons = whyWorse(growth.seal, sealLevels.indexOf(from))
+    if (reasons.length === 0 || to === from) return
+    const message: SealBrokenMessage = { path, by: 'growth', from, to, reasons, verified: 'unverified' }
+    if (publish(sealBrokenChannel, message)) this.#sealLevel = to
   }
 
   /** What opening the store found and did. */
@@ -142,8 +170,12 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   refresh(): boolean {
     this.#core.session.assertOpen()
     const newer = refreshStore(this.#core.session.engine, this.#recovered)
-    if (newer !== undefined) this.#recovered = newer
-    return newer !== undefined
+    if (newer === undefined) return false
+    // The same as before is no news.
+    const known = String(newer.brokenSeal?.reasons) === String(this.#recovered.brokenSeal?.reasons)
+    this.#recovered = newer
+    tellRecovered(known ? { ...newer, brokenSeal: undefined } : newer, 'refresh')
+    return true
   }
 
   // --- namespaces, snapshots, transactions ------------------------------------------------------------------------------
@@ -231,7 +263,9 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   async grow(capacity: number | string, options: GrowOptions = {}): Promise<number> {
     const capacityBytes = resolveGrowth(capacity, options)
     this.#core.session.assertOpen()
-    return this.#growth.grow(capacityBytes, options)
+    const bytes = await this.#growth.grow(capacityBytes, options)
+    if (sealBrokenChannel.hasSubscribers && !this.closed) this.#tellSeal()
+    return bytes
   }
 
   /**
@@ -268,15 +302,22 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
   close(): void {
     const session = this.#core.session
     if (session.closed) return
+    const committed = commitsWanted() ? this.#core.commits.closing() : undefined
+    const figures = checkpointChannel.hasSubscribers ? session.telling.closing(session) : undefined
     session.markClosed()
     abandoned.unregister(session)
     this.#core.janitor.stop()
-    const answer = session.engine.closeStore(session.handle)
+    const answer = session.engine.closeStore(session.handle, figures)
     const failure = answer < 0 ? session.engine.lastError() : null
     const error = answer < 0 ? errorFromStatus(-answer, failure, { path: session.path }) : undefined
     this.#core.commits.close(error)
     this.#core.feed.close()
-    if (error) throw error
+    if (error) {
+      if (poisonChannel.hasSubscribers) session.telling.notClosed(error)
+      throw error
+    }
+    committed?.()
+    if (figures) session.telling.closed(session, figures)
   }
 
   [Symbol.dispose](): void {

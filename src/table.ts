@@ -5,6 +5,7 @@ import type { Key } from './codec/keys.ts'
 import { type Core, expectExpiry } from './core.ts'
 import { runBatch } from './run-batch.ts'
 import { sumOf } from './counter.ts'
+import { commitsWanted, type CommitKind } from './diagnostics.ts'
 import { Meta } from './engine/buffers.ts'
 import { WriteFlag } from './engine/engine.ts'
 import type { Keyspace } from './keyspace.ts'
@@ -13,6 +14,7 @@ import { encodeBounds, placeBounds, type RangeOptions } from './range.ts'
 import { putStream, type PutStreamOptions } from './put-stream.ts'
 import { ReadView } from './read-view.ts'
 import { newestState } from './state-ref.ts'
+import type { Tally } from './telling.ts'
 import type { ValueSource } from './value-source.ts'
 import {
   checkPutOptions,
@@ -228,6 +230,7 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
     const { session, code } = keyspace
     const { engine, handle, write } = session
     const end = keyspace.values.encodeInto(write, keyAreaBytes, value)
+    const startedMs = commitsWanted() ? performance.now() : 0
     const answer = keyspace.withKey(
       key,
       typeof end === 'number'
@@ -235,33 +238,55 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
         : (k) => engine.putValue(handle, k, end, flags, code),
     )
     if (answer < 0) throw session.failure(answer)
+    if (startedMs !== 0) {
+      this.#tellOne('put', key, typeof end === 'number' ? end - keyAreaBytes : end.length, startedMs, flags)
+    }
+  }
+
+  /** For whoever listens: a change of one key was made. */
+  #tellOne(kind: CommitKind, key: K, valueBytes: number, startedMs: number, flags: number): void {
+    const durationMs = performance.now() - startedMs
+    const { keys, session } = this.#keyspace
+    const keyBytes = keys.encodeKey(key, session.write, 0)
+    this.#tell(kind, { operations: 1, bytes: keyBytes + valueBytes }, durationMs, flags)
+  }
+
+  /** Last of all: a subscriber may write. */
+  #tell(kind: CommitKind, tally: Tally, durationMs: number, flags: number): void {
+    const { commits, session } = this.#core
+    if (flags & WriteFlag.Deferred) commits.count(tally)
+    else session.telling.committed(session, kind, tally, durationMs)
   }
 
   #put(key: K, value: V, options: PutOptions, flags: number): boolean {
     checkPutOptions(options)
-    return this.#run([{ ...options, type: 'put', key, value }], flags) !== undefined
+    return this.#run('put', [{ ...options, type: 'put', key, value }], flags) !== undefined
   }
 
   #remove(key: K, options: RemoveOptions | undefined, flags: number): boolean {
     this.#assertWritable()
     if (options !== undefined) checkPutOptions(options, ['ifVersion'])
-    if (options?.ifVersion !== undefined) return this.#run([{ type: 'del', key, ...options }], flags) !== undefined
+    if (options?.ifVersion !== undefined) {
+      return this.#run('remove', [{ type: 'del', key, ...options }], flags) !== undefined
+    }
     const { session, code } = this.#keyspace
     const { engine, handle } = session
     const { feed } = this.#core
     const watched = feed.active ? feed.before(this.#keyspace, [key]) : undefined
+    const startedMs = commitsWanted() ? performance.now() : 0
     const answer = this.#keyspace.withKey(key, (k) => engine.remove(handle, k, flags, code))
     if (answer < 0) throw session.failure(answer)
     if (watched) feed.after(watched, answer)
+    if (startedMs !== 0 && answer > 0) this.#tellOne('remove', key, 0, startedMs, flags)
     return answer > 0
   }
 
   #batch(operations: Iterable<BatchOperation<V, K>>, flags: number): boolean {
-    return this.#run(operations, flags) !== undefined
+    return this.#run('batch', operations, flags) !== undefined
   }
 
   /** @returns the version of the commit; undefined if a condition does not hold */
-  #run(operations: Iterable<BatchOperation<V, K>>, flags: number): number | undefined {
+  #run(kind: CommitKind, operations: Iterable<BatchOperation<V, K>>, flags: number): number | undefined {
     this.#assertWritable()
     this.#keyspace.follow()
     const { feed } = this.#core
@@ -274,8 +299,12 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
     // What the caller's iterable and encoders did meanwhile.
     this.#assertWritable()
     const watched = feed.active ? feed.before(this.#keyspace, keys) : undefined
+    const tally = commitsWanted() ? packed.tally() : undefined
+    const startedMs = tally ? performance.now() : 0
     const version = runBatch(this.#core.session, packed, flags)
+    const durationMs = tally ? performance.now() - startedMs : 0
     if (watched && version !== undefined) feed.after(watched, version)
+    if (tally && version) this.#tell(kind, tally, durationMs, flags)
     return version
   }
 
@@ -304,7 +333,8 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
       const next = sumOf(entry?.value, by)
       const lives: ExpiryOptions = entry === undefined ? options : keepingExpiry(entry.expiresAt)
       const condition: Condition = entry === undefined ? { ifNoExists: true } : { ifVersion: entry.version }
-      if (this.#run([{ type: 'put', key, value: next as V, ...lives, ...condition }], flags) !== undefined) return next
+      const change = { type: 'put', key, value: next as V, ...lives, ...condition } as const
+      if (this.#run('increment', [change], flags) !== undefined) return next
     }
   }
 
@@ -322,12 +352,16 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
       placeBounds(session, low, high)
       const { engine, handle, meta } = session
       const all = bounds.flags | flags
+      const startedMs = commitsWanted() ? performance.now() : 0
       const answer = engine.eraseRange(handle, low.length, high.length, all, sliceEntries, keyspace.codeHere)
       if (answer < 0) throw session.failure(answer)
       const more = meta[Meta.RemovedMore] === 1
       // At each: it may be stopped behind it, and others write in between.
       if (answer > 0) this.tellCleared()
       if (flags !== 0) this.#core.commits.join().catch(() => undefined)
+      if (startedMs !== 0 && answer > 0) {
+        this.#tell('clear', { operations: answer, bytes: 0 }, performance.now() - startedMs, flags)
+      }
       yield answer
       if (!more) break
     }

@@ -5,6 +5,7 @@ import type { Key } from './codec/keys.ts'
 import { type Core, expectExpiry } from './core.ts'
 import { runBatch } from './run-batch.ts'
 import { sumOf } from './counter.ts'
+import { commitsWanted } from './diagnostics.ts'
 import { Meta } from './engine/buffers.ts'
 import { check, RangeFlag, WriteFlag } from './engine/engine.ts'
 import { SealogError } from './errors.ts'
@@ -24,6 +25,7 @@ import type { Entry } from './read-view.ts'
 import { LazyRows, type Rows } from './rows.ts'
 import { SnapshotRef } from './snapshot-ref.ts'
 import { checkPutOptions, checkSignal, type ExpiryOptions, expiryOf, keepingExpiry } from './write-options.ts'
+import type { Tally } from './telling.ts'
 import type { RunningTransaction } from './write-gate.ts'
 
 export interface TransactionOptions {
@@ -100,6 +102,8 @@ class TransactionState implements RunningTransaction {
   running = true
   /** Whether a remove has found nothing. */
   reliesOnAbsence = false
+  /** For whoever listens: what was made durable. */
+  committed: { readonly tally: Tally; readonly durationMs: number } | undefined
 
   constructor(core: Core, isAsync: boolean) {
     this.core = core
@@ -166,7 +170,13 @@ class TransactionState implements RunningTransaction {
       : undefined
     // Nothing reads from it any more, and what it keeps a full store may need for this very batch.
     snapshot?.release()
+    const tally = commitsWanted() ? batch.tally() : undefined
+    const startedMs = tally ? performance.now() : 0
     const version = runBatch(this.core.session, batch, flags)
+    if (tally && version !== undefined) {
+      if (flags & WriteFlag.Deferred) this.core.commits.count(tally)
+      else this.committed = { tally, durationMs: performance.now() - startedMs }
+    }
     if (watched && version !== undefined) feed.after(watched, version)
     return version !== undefined
   }
@@ -476,6 +486,7 @@ export function runTransactionSync<V, K, T>(
   const { engine, handle } = core.session
   for (let attempt = 0; ; attempt++) {
     const alone = engine.beginAlone(handle) === 1
+    let committed: TransactionState['committed']
     try {
       const state = new TransactionState(core, !alone)
       const level = new Level()
@@ -484,13 +495,18 @@ export function runTransactionSync<V, K, T>(
         if (result instanceof Promise) throw promiseInSync()
         level.assertAlone()
         core.session.assertOpen()
-        if (state.commit(0)) return result
+        if (state.commit(0)) {
+          committed = state.committed
+          return result
+        }
       } finally {
         level.open = false
         state.end()
       }
     } finally {
       if (alone) engine.endAlone(handle)
+      // When others may write again: a subscriber too.
+      if (committed) core.session.telling.committed(core.session, 'transaction', committed.tally, committed.durationMs)
     }
     if (attempt >= syncRetries) throw conflict(core, attempt)
     // Those that conflict shall not meet again.

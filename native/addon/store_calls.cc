@@ -142,20 +142,26 @@ Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
                                : Answered(info.Env(), status, store->poison().detail.c_str());
 }
 
-Napi::Value Stats(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto store = StoreOf(info);
-  if (!store) return Answered(env, Status::kClosed);
+// Into the Float64Array that is the second argument: how many figures; -1: there is none.
+int CopyStats(const Napi::CallbackInfo& info, Store* store) {
   if (info.Length() < 2 || !info[1].IsTypedArray() ||
       info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-    return Answered(env, Status::kInvalid);
+    return -1;
   }
   StoreStats stats;
   store->Stats(&stats);
   auto out = info[1].As<Napi::Float64Array>();
   size_t count = out.ElementLength() < kStatsCount ? out.ElementLength() : kStatsCount;
   memcpy(out.Data(), &stats, count * sizeof(double));
-  return Napi::Number::New(env, static_cast<double>(count));
+  return static_cast<int>(count);
+}
+
+Napi::Value Stats(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto store = StoreOf(info);
+  if (!store) return Answered(env, Status::kClosed);
+  const int count = CopyStats(info, store.get());
+  return count < 0 ? Answered(env, Status::kInvalid) : Napi::Number::New(env, count);
 }
 
 // What made the store refuse durable writes, and where damage was met last: the details behind a hot call's status.
@@ -167,6 +173,7 @@ Napi::Value StoreFailure(const Napi::CallbackInfo& info) {
   return ToObject(info.Env(), failure);
 }
 
+// The last figures go into the second argument, if it is an array for them.
 Napi::Value CloseStore(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Entry* entry = EntryOf(info);
@@ -183,6 +190,7 @@ Napi::Value CloseStore(const Napi::CallbackInfo& info) {
   if (last) status = store->Close();
   Failure failure = status == Status::kOk ? Failure{} : store->poison();
   if (status != Status::kOk && failure.ok()) failure.status = status;
+  if (failure.ok() && !store->forked()) CopyStats(info, store.get());
   if (last) store->Release();
   entry->shared.reset();
   if (!last) entry->store.reset();

@@ -155,8 +155,11 @@ void Store::CheckpointThread() {
     }
     guard.unlock();
     Status status = Status::kMedia;
+    const auto began = std::chrono::steady_clock::now();
     if (!Shielded([&] { status = WriteCheckpoint(*space_, &checkpoint_persister_, frozen_); })) status = Status::kMedia;
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
     guard.lock();
+    checkpoint_ms_ += took.count();
     if (status == Status::kOk && region_->domain() == Domain::kDisk) DropWritten(guard);
     FinishCheckpoint(status);
   }
@@ -193,6 +196,7 @@ void Store::FinishCheckpoint(Status status) {
     ++checkpoints_;
     log_->SetStable(frozen_.slot.lsn);
     checkpoint_nodes_ += frozen_.nodes.nodes.size();
+    checkpoint_lines_ = checkpoint_persister_.counters().lines;
     // Two durable checkpoints are kept whole, so that a rotten slot can fall back to the other.
     LetGoOfReaders();
     if (checkpoint_pins_[0] != 0) LetGo(checkpoint_sequences_[0], checkpoint_pins_[0]);

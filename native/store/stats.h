@@ -47,6 +47,12 @@ struct StoreStats {
   double cleaned_bytes = 0;        // of these, as they count in live_bytes
   double retired_segments = 0;     // free with the next checkpoints, if no snapshot holds them
   double cleanable = 0;            // 1: the store's format has cleaning
+  double checkpoint_sequence = 0;  // of the newest durable checkpoint
+  double checkpoint_bytes = 0;     // in lines that the finished ones wrote back, since open
+  double checkpoint_ms = 0;        // that writing them took
+  double checkpoint_due = 0;       // 1: something is in no durable checkpoint yet
+  double reader_pins = 0;          // older checkpoints that reader processes had when last looked
+  double oldest_reader_pin = 0;    // sequence of the oldest of these; 0: none
 };
 inline constexpr uint32_t kStatsCount = sizeof(StoreStats) / sizeof(double);
 

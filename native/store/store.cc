@@ -438,6 +438,15 @@ void Store::Stats(StoreStats* out) {
   out->cleaned_bytes = static_cast<double>(cleaner_.figures().bytes);
   out->retired_segments = space_->retired_count();
   out->cleanable = leisure_level_ != 0 ? 1 : 0;
+  out->checkpoint_sequence = static_cast<double>(checkpoint_sequences_[1]);
+  out->checkpoint_bytes = static_cast<double>(checkpoint_lines_ * kLineBytes);
+  out->checkpoint_ms = checkpoint_ms_;
+  out->checkpoint_due = dirty_ || in_flight_ ? 1 : 0;
+  out->reader_pins = static_cast<double>(reader_pins_.size());
+  for (const ReaderPin& pin : reader_pins_) {
+    const auto sequence = static_cast<double>(pin.sequence);
+    if (out->oldest_reader_pin == 0 || sequence < out->oldest_reader_pin) out->oldest_reader_pin = sequence;
+  }
   out->tree_height = trees_[kTreeUser].root().ref == 0 ? 0 : trees_[kTreeUser].height() + 1;
 }
 

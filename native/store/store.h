@@ -476,6 +476,8 @@ class Store {
   uint64_t slot_sequence_ = 0;  // of the last one frozen
   uint64_t checkpoints_ = 0;
   uint64_t checkpoint_nodes_ = 0;
+  uint64_t checkpoint_lines_ = 0;  // the checkpointer's, by the end of the last one
+  double checkpoint_ms_ = 0;       // of all that were written
   uint32_t table_check_ = 0;
   std::vector<uint32_t> half_crc_;        // of each segment's current half
   uint64_t checkpoint_pins_[2] = {0, 0};  // epochs of the durable ones: before, current; 0: none

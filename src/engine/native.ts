@@ -251,7 +251,8 @@ export interface Native {
   checkpoint(handle: Handle): number
   storeStats(handle: Handle, out: Float64Array): number
   storeFailure(handle: Handle): Failure | number
-  closeStore(handle: Handle): number
+  /** @param figures gets the last ones, as storeStats */
+  closeStore(handle: Handle, figures?: Float64Array): number
   releaseSnapshot(handle: Handle, id: number): number
   settleStore(handle: Handle, currentSuperblock: 0 | 1): number
   setGrowth(handle: Handle, options: NativeGrowthOptions): number

@@ -41,6 +41,12 @@ export const statNames = [
   'cleanedBytes',
   'retiredSegments',
   'cleanable',
+  'checkpointSequence',
+  'checkpointBytes',
+  'checkpointMs',
+  'checkpointDue',
+  'readerPins',
+  'oldestReaderPin',
 ] as const
 
 export type NativeStats = Record<(typeof statNames)[number], number>

@@ -15,6 +15,7 @@ export interface SharedFacts {
   readonly superblock: Superblock
   readonly recovery: RecoveryReport
   readonly seal: SealReport
+  readonly openedAtMs: number
   readonly options: Pick<ResolvedOptions, 'readOnly' | (typeof sharedOptions)[number]>
 }
 

@@ -11,11 +11,7 @@ export interface SealVerdict {
 export function judgeSeal(record: SealRecord | undefined, probe: SealProbe, info: RegionInfo): SealVerdict {
   if (record === undefined) return { verdict: 'repair', reasons: ['no valid seal record'] }
 
-  const broken: string[] = []
-  if (probe.holeBytes > 0 && record.level > 0) broken.push(`${probe.holeBytes} bytes are holes`)
-  if (probe.unwrittenBytes > 0 && record.level > 1) broken.push(`${probe.unwrittenBytes} bytes are unwritten extents`)
-  if (probe.sharedBytes > 0) broken.push(`${probe.sharedBytes} bytes are shared with another file`)
-  if (probe.level < record.level && broken.length === 0) broken.push('the block map proves less than it did')
+  const broken = whyWorse(probe, record.level)
   if (broken.length > 0) return { verdict: 'repair', reasons: broken }
 
   const moved: string[] = []
@@ -24,6 +20,16 @@ export function judgeSeal(record: SealRecord | undefined, probe: SealProbe, info
   if (record.regionBytes !== info.fileBytes) moved.push('the file has another size')
   if (record.digest !== digestOf(probe) || record.extents !== probe.extents) moved.push('blocks were moved')
   return moved.length > 0 ? { verdict: 'reseal', reasons: moved } : { verdict: 'unchanged', reasons: [] }
+}
+
+/** Why a block map is worse than `level`, 0 sparse to 2 sealed; empty if it is not. */
+export function whyWorse(probe: SealProbe, level: number): string[] {
+  const broken: string[] = []
+  if (probe.holeBytes > 0 && level > 0) broken.push(`${probe.holeBytes} bytes are holes`)
+  if (probe.unwrittenBytes > 0 && level > 1) broken.push(`${probe.unwrittenBytes} bytes are unwritten extents`)
+  if (probe.sharedBytes > 0) broken.push(`${probe.sharedBytes} bytes are shared with another file`)
+  if (probe.level < level && broken.length === 0) broken.push('the block map proves less than it did')
+  return broken
 }
 
 /** By its UUID, since device numbers change over a reboot; by the device where there is none. */

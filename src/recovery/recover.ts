@@ -12,7 +12,7 @@ import { chooseCodecs, type StoreCodecs } from './codecs.ts'
 import { lockedError, LockPatience } from './lock.ts'
 import { checkJoin, decodeFacts, encodeFacts } from './join.ts'
 import { type Plan, planStore } from './plan.ts'
-import type { RecoveryReport, SealReport } from './report.ts'
+import type { BrokenSeal, RecoveryReport, SealReport } from './report.ts'
 
 export type { RecoveryReport, SealReport } from './report.ts'
 
@@ -23,7 +23,13 @@ export interface RecoveredStore extends StoreCodecs {
   readonly superblock: Superblock
   readonly recovery: RecoveryReport
   readonly seal: SealReport
+  /** What this open has found of the seal, if it was worse than recorded. */
+  readonly brokenSeal: BrokenSeal | undefined
   readonly options: ResolvedOptions
+  /** Whether this process had it open already. */
+  readonly shared: boolean
+  /** Unix milliseconds, with fractions: which opening of the store it is that all who share it have joined. */
+  readonly openedAtMs: number
 }
 
 /**
@@ -132,7 +138,13 @@ function attempt(
       check(engine, engine.settleStore(handle, choice.current), context)
       info = checkObject(engine, engine.regionInfo(handle), context)
     }
-    const observed = checkSeal(engine, handle, info, choice.superblock.uuid, choice.seal)
+    const { report: observed, broken: brokenSeal } = checkSeal(
+      engine,
+      handle,
+      info,
+      choice.superblock.uuid,
+      choice.seal,
+    )
     if (!info.readOnly) {
       const sealSequence = chooseSeal(readAt(engine, path, handle, 0, metaFixedBytes), choice.seed)?.sequence ?? 0
       check(engine, engine.setGrowth(handle, nativeGrowthOptions(options, sealSequence)), context)
@@ -150,12 +162,15 @@ function attempt(
     if (info.readOnly && !besideWriter) check(engine, engine.unlockRegion(handle), context)
     const recovery = reportOf(created, end, choice, plan, replay, performance.now() - startedMs)
     const { superblock } = choice
+    const openedAtMs = performance.timeOrigin + startedMs
     check(
       engine,
-      sharing.unshared ? 0 : engine.shareStore(handle, encodeFacts({ superblock, recovery, seal }, options)),
+      sharing.unshared
+        ? 0
+        : engine.shareStore(handle, encodeFacts({ superblock, recovery, seal, openedAtMs }, options)),
       context,
     )
-    return { handle, info, superblock, ...codecs, recovery, seal, options }
+    return { handle, info, superblock, ...codecs, recovery, seal, brokenSeal, options, shared: false, openedAtMs }
   } catch (error) {
     engine.closeRegion(handle)
     // What a writer changes looks damaged while it is changed.
@@ -172,11 +187,13 @@ function joinStore(
   options: ResolvedOptions,
 ): RecoveredStore {
   try {
-    const { superblock, recovery, seal, options: open } = decodeFacts(checkObject(engine, bytes, { path }))
+    const facts = decodeFacts(checkObject(engine, bytes, { path }))
+    const { superblock, recovery, seal, openedAtMs, options: open } = facts
     const info = checkObject(engine, engine.regionInfo(handle), { path })
     const codecs = chooseCodecs(superblock, options)
     checkJoin(path, info, open, options)
-    return { handle, info, superblock, ...codecs, recovery, seal, options }
+    const joined = { brokenSeal: undefined, shared: true, openedAtMs }
+    return { handle, info, superblock, ...codecs, recovery, seal, options, ...joined }
   } catch (error) {
     engine.closeStore(handle)
     throw error

@@ -22,6 +22,19 @@ export interface RecoveryReport {
   readonly durationMs: number
 }
 
+/** What is found of a block map by looking, the least first. */
+export const sealLevels = ['sparse', 'allocated', 'sealed'] as const
+export type SealLevel = (typeof sealLevels)[number]
+
+/** A block map that was found worse than it had been recorded. */
+export interface BrokenSeal {
+  /** As it was recorded; null: there was no valid record. */
+  readonly from: SealLevel | null
+  /** As it was found, before anything was done about it. */
+  readonly to: SealLevel
+  readonly reasons: readonly string[]
+}
+
 /** What is known about the block map of the store file. docs/durability.md explains the levels. */
 export interface SealReport {
   readonly level: 'sparse' | 'allocated' | 'sealed' | 'populated' | 'pinned'
