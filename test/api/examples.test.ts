@@ -1,8 +1,9 @@
-// What docs/api.md and README's quick start show is so: every ```ts block is type-checked and run, by itself, with a small new store.
+// What docs/api.md, docs/diagnostics.md and README's quick start show is so: every ```ts block is type-checked and run, by itself, with a small new store.
 //
 // `// value` behind an expression, or behind the declaration of a constant, is checked when it is a literal, or several with `|` between
 // them (one of these); text may follow behind `;`. `// throws CODE` is checked too, CODE being a SealogError's code or the error's name.
 // A comment of any other form is text. A block that does not import 'sealog' begins with `db`, an open store.
+import * as diagnosticsChannel from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -35,7 +36,11 @@ function examplesOf(document: string, heading?: string): Example[] {
     })
 }
 
-const examples = [...examplesOf('docs/api.md'), ...examplesOf('README.md', 'Quick start')]
+const examples = [
+  ...examplesOf('docs/api.md'),
+  ...examplesOf('docs/diagnostics.md'),
+  ...examplesOf('README.md', 'Quick start'),
+]
 
 interface Expectation {
   /** Any of these. */
@@ -121,7 +126,8 @@ function programOf({ code, firstLine }: Example, directory: string): Program {
   }
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) {
-      const names = code.slice(node.importClause?.getStart() ?? node.end, node.importClause?.end ?? node.end)
+      const clause = code.slice(node.importClause?.getStart() ?? node.end, node.importClause?.end ?? node.end)
+      const names = clause.replaceAll(/\btype \w+,?\s*/g, '')
       const module = (node.moduleSpecifier as ts.StringLiteral).text
       edits.push({ from: node.getStart(), to: node.end, text: `const ${names} = modules[${JSON.stringify(module)}]` })
       return
@@ -193,7 +199,7 @@ async function run(example: Example): Promise<number> {
   const AsyncFunction = run.constructor as new (...text: string[]) => (...values: unknown[]) => Promise<void>
   const program = new AsyncFunction('modules', 'check', 'console', javascript)
   const quiet = { log: () => undefined }
-  await program({ sealog: smallSealog() }, check, quiet)
+  await program({ sealog: smallSealog(), 'node:diagnostics_channel': diagnosticsChannel }, check, quiet)
   expect(met.size, 'checks that were come to').toBe(expectations.length)
   return expectations.length
 }
