@@ -4,7 +4,7 @@ import { checkObject, type Engine, loadEngine } from './engine/engine.ts'
 import { errorFromStatus, Status } from './engine/status.ts'
 import { isSealogError, SealogError } from './errors.ts'
 import type { Key } from './codec/keys.ts'
-import { NativeProgress, runLong } from './long-work.ts'
+import { aborted, NativeProgress, runLong, throwIfAborted } from './long-work.ts'
 import { OpenTelling } from './open-telling.ts'
 import { nativeCreateOptions } from './options/native.ts'
 import {
@@ -72,7 +72,7 @@ async function recoverOrCreate<V>(
   resolved: ResolvedOptions,
   { onProgress, signal }: OpenAsyncOptions<V>,
 ): Promise<RecoveredStore> {
-  if (signal?.aborted) throw errorFromStatus(Status.Aborted, null, { path: file, cause: signal.reason })
+  throwIfAborted(signal, `Opening the store (${file})`, file, 'nothing was done, try again at will')
   if (!resolved.errorIfExists) {
     try {
       return await recover(engine, file, resolved, false, signal)
@@ -85,7 +85,7 @@ async function recoverOrCreate<V>(
   const tell = progress.teller(onProgress)
   return await runLong(tell, signal, progress.stop, async () => {
     const { answer, error } = await engine.createStoreAsync(file, nativeCreateOptions(resolved, progress.numbers))
-    if (answer === -Status.Aborted) throw errorFromStatus(Status.Aborted, error, { path: file, cause: signal?.reason })
+    if (answer === -Status.Aborted) throw aborted(signal, `Creating the store (${file})`, file)
     // Somebody else may have created it meanwhile: then that one is opened.
     if (answer < 0 && (answer !== -Status.Exists || resolved.errorIfExists))
       throw errorFromStatus(-answer, error, { path: file })
@@ -108,7 +108,8 @@ async function recover(
     if (typeof recovered === 'object') return recovered
     if (recovered === 'locked' && patience.over) throw lockedError(engine, path)
     await setTimeout(patience.pause())
-    if (signal?.aborted) throw errorFromStatus(Status.Aborted, null, { path, cause: signal.reason })
+    const state = created ? 'it was created, and stays' : 'it is as it was, try again at will'
+    throwIfAborted(signal, `Waiting for the store (${path})`, path, state)
   }
 }
 

@@ -11,6 +11,7 @@ import { withPin } from './pin.ts'
 const { kTreeUser, kTreeSpaces, kSpaceIdBytes, kSegmentEntryBytes } = layoutConstants
 
 const problemsListed = 1000
+const onlyRead = 'the store was only read'
 
 /**
  * What a problem is about: a node's checksum or shape; the order of keys; the number of entries below a node; a fingerprint or tag of a
@@ -74,13 +75,13 @@ export async function verifyStore(core: Core, keys: KeyCodec, options: LongWorkO
   const { onProgress, signal } = options
   const { session } = core
   const { engine, handle, path } = session
-  throwIfAborted(signal, 'Verifying', path)
+  throwIfAborted(signal, 'Verifying', path, onlyRead)
   const startedMs = performance.now()
   return await withPin(session, async (pin) => {
     const verifier = checkObject(engine, engine.makeVerifier(handle, pin), { path })
     const read = () => checkObject(engine, engine.verifierReport(verifier), { path })
     while ((await finished(engine, engine.stepVerifier(verifier), path)) === 0) {
-      throwIfAborted(signal, 'Verifying', path)
+      throwIfAborted(signal, 'Verifying', path, onlyRead)
       const { bytes, bytesExpected } = read()
       onProgress?.(bytes, Math.max(bytes, bytesExpected))
     }

@@ -106,8 +106,8 @@ const meanings: Readonly<Record<number, readonly [code: SealogErrorCode, what: s
   ],
   [Status.Aborted]: [
     'ERR_SEALOG_ABORTED',
-    'Creating the store was aborted',
-    'nothing was left behind; try again at will',
+    'The work was aborted',
+    'what was complete by then stays; try again at will',
   ],
   [Status.Exists]: [
     'ERR_SEALOG_EXISTS',
