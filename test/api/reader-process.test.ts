@@ -192,3 +192,37 @@ describe('A reader beside a writer in another process', () => {
     await writer.end()
   })
 })
+
+describe('A writer beside reader processes', () => {
+  it('tells what they pin: how many older checkpoints, and the oldest', async () => {
+    const path = storePath()
+    const db = open(path, small)
+    onTestFinished(() => {
+      db.close()
+    })
+    db.putSync('a', 1)
+    expect(db.stats().pins.readers).toEqual({ checkpoints: 0, oldest: 0 })
+    const before = db.stats().checkpoints.sequence
+    const reader = startChild('open-child.mjs', { path, options: { readOnly: true }, keep: true })
+    await reader.printed('opened')
+    const { sequence } = db.stats().checkpoints
+    const pinned = (): { checkpoints: number; oldest: number } => {
+      db.putSync('a', Math.random())
+      return db.stats().pins.readers
+    }
+    // The two newest are kept anyway.
+    await expect.poll(() => pinned().checkpoints, { timeout: 5000, interval: 50 }).toBe(1)
+    const { oldest } = pinned()
+    expect(oldest).toBeGreaterThanOrEqual(before)
+    expect(oldest).toBeLessThanOrEqual(sequence)
+    const second = startChild('open-child.mjs', { path, options: { readOnly: true }, keep: true })
+    await second.printed('opened')
+    await expect.poll(pinned, { timeout: 5000, interval: 50 }).toEqual({ checkpoints: 2, oldest })
+    for (const child of [reader, second]) {
+      child.process.stdin?.end()
+      await child.ended
+    }
+    await expect.poll(() => db.stats().pins.readers, { timeout: 5000 }).toEqual({ checkpoints: 0, oldest: 0 })
+    expect(db.stats().checkpoints.sequence).toBeGreaterThan(sequence)
+  })
+})
