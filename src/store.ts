@@ -301,9 +301,9 @@ export class Store<V = unknown, K = Key> extends Table<V, K> {
    */
   close(): void {
     const session = this.#core.session
+    const figures = checkpointChannel.hasSubscribers && !session.closed ? session.telling.closing(session) : undefined
     if (session.closed) return
     const committed = commitsWanted() ? this.#core.commits.closing() : undefined
-    const figures = checkpointChannel.hasSubscribers ? session.telling.closing(session) : undefined
     session.markClosed()
     abandoned.unregister(session)
     this.#core.janitor.stop()
