@@ -356,6 +356,21 @@ describe('sealog:commit', () => {
     expect((await db.verify()).problems).toEqual([])
   })
 
+  it('tells of a transaction when the store is free again: it can be opened once more', () => {
+    const db = opened(storePath())
+    const seen: unknown[] = []
+    const heard = listen('commit', () => {
+      const other = open(db.path, small)
+      seen.push(other.transactionSync((tx) => tx.get('a')))
+      other.close()
+    })
+    db.transactionSync((tx) => {
+      tx.put('a', 1)
+    })
+    expect(heard).toHaveLength(1)
+    expect(seen).toEqual([1])
+  })
+
   it('tells of what a subscriber writes later', async () => {
     const db = opened(storePath())
     const kinds: string[] = []
