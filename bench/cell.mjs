@@ -82,7 +82,8 @@ export async function runCell(task) {
   }
   settle(task.directory)
   const memoryBefore = memoryOf()
-  const engine = await adapter.open(directory, { mode: task.mode, values: kind, writesMax: task.writesMax })
+  const { mode, writesMax } = task
+  const engine = await adapter.open(directory, { mode, values: kind, writesMax, grows: workload.grows })
   const loaded = Uint16Array.from({ length: task.count }, (_, i) => (workload.on === 'empty' ? absent : valueOf(i, 0)))
   if (workload.on !== 'empty') {
     // Floors have nothing to be copied; everybody's pages are mapped and cached by a look at all of them.

@@ -3,7 +3,11 @@ import { loadAdapter } from './adapters/index.mjs'
 import { Cells } from './lib/cells.mjs'
 import { median, spread } from './lib/figures.mjs'
 import { fileSystemOf } from './lib/system.mjs'
+import { smallerWins } from './targets.mjs'
 import { workloads } from './workloads.mjs'
+
+/** A peer that is so many times behind the best one in the first round is not measured again. */
+const farBehind = 2
 
 /** Changes whose price depends on what they promise; all else is measured in the safest mode only. */
 const promiseMatters = new Set(['fillseq', 'fillrandom', 'overwrite', 'deleterandom', 'put', 'putconcurrent', 'ycsba'])
@@ -77,6 +81,7 @@ export async function runMacro(plan) {
           const engine = part[(i + round) % part.length]
           onProgress(done++, all, `${fs} ${count} ${name} ${engine.label}`)
           if (results.get(engine).some(({ error, skip }) => error || skip)) continue
+          if (round > 0 && isFarBehind(engine, name, results)) continue
           const { engine: adapter, label, mode, tree } = engine
           const ops = Math.max(count, plan.opsMin)
           const task = { workload: name, engine: adapter, label, mode, tree, count, ops, seconds, loadSeconds }
@@ -91,6 +96,18 @@ export async function runMacro(plan) {
     cells.close()
   }
   onProgress(all, all, '')
+}
+
+/** Whether the round before has shown that this is not the best peer of its promise, by far: then one round is enough. */
+function isFarBehind({ kind, promise, label }, workload, results) {
+  if (kind !== 'peer') return false
+  const firsts = [...results]
+    .filter(([other]) => other.kind === 'peer' && other.promise === promise)
+    .map(([other, [first]]) => ({ label: other.label, figure: first?.value ?? first?.opsPerSecond }))
+    .filter(({ figure }) => figure !== undefined)
+  const own = firsts.find((first) => first.label === label).figure
+  const figures = firsts.map(({ figure }) => figure)
+  return smallerWins.has(workload) ? own > farBehind * Math.min(...figures) : own < Math.max(...figures) / farBehind
 }
 
 function takesPart({ promise, kind, engine }, name) {

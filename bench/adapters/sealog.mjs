@@ -17,14 +17,13 @@ export const modes = {
 }
 export const version = () => 'this tree'
 
-const perSegment = 2 * 2 ** 20
-
-export async function open(path, { mode, values, writesMax, readOnly = false, patient = true }) {
+export async function open(path, { mode, values, writesMax, grows = false, readOnly = false, patient = true }) {
   const options = {
     encoding: values === 'object' ? 'msgpack' : 'binary',
     durability: mode,
     // A frame of 192 bytes a put and its part of the index; nothing has to be given back within a run.
     ...(readOnly ? { readOnly } : { capacity: Math.ceil(writesMax * 280 + 48 * 2 ** 20) }),
+    ...(grows && { capacity: '64MiB', autoGrow: { step: '16MiB', max: '16GiB' } }),
   }
   const db = sealog.open(join(path, 'store'), options)
   while (patient && !readOnly && (db.persistence === 'memory' || db.persistence === 'pmem') && !db.seal.populated)
@@ -38,11 +37,7 @@ export async function open(path, { mode, values, writesMax, readOnly = false, pa
     getMany: (keys) => db.getMany(keys),
     range: (from, limit) => visit(db.range({ gte: from, limit })),
     scan: () => visit(db.range()),
-    /** Of segments in use: the file itself has the capacity that it was made with. */
-    bytes() {
-      const { segments, free } = db.stats().space
-      return (segments - free) * perSegment
-    },
+    bytes: () => db.info.fileBytes,
     stats: () => db.stats(),
     close: () => db.close(),
   }
