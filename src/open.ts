@@ -79,7 +79,7 @@ async function recover(
   for (;;) {
     const recovered = recoverInTurn(engine, path, options, created, false)
     if (typeof recovered === 'object') return recovered
-    if (recovered === 'locked' && patience.over) throw lockedError(engine, path)
+    if (recovered !== 'opening' && patience.isOver(recovered)) throw lockedError(engine, path)
     await setTimeout(patience.pause())
     if (signal?.aborted) throw errorFromStatus(Status.Aborted, null, { path, cause: signal.reason })
   }
