@@ -1,5 +1,6 @@
 // An addon built with AddressSanitizer and UndefinedBehaviorSanitizer, and what processes that load it need: the sanitizers'
-// runtimes are preloaded into Node, and every process that it starts inherits them. Each report is a file.
+// runtimes are preloaded into Node, and every process that it starts inherits them. A report of AddressSanitizer is a file; one of
+// UndefinedBehaviorSanitizer goes to standard error beside it. Either ends its process (-fno-sanitize-recover).
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -53,7 +54,7 @@ export function sanitizedRun(lane, addon) {
       LD_PRELOAD: runtimes.join(':'),
       // The store answers SIGBUS itself, and Node its own SIGSEGV. Node is not built for leak detection.
       ASAN_OPTIONS: `detect_leaks=0:handle_sigbus=0:handle_segv=0:log_path=${reports}`,
-      UBSAN_OPTIONS: `print_stacktrace=1:log_path=${reports}`,
+      UBSAN_OPTIONS: 'print_stacktrace=1',
     },
     /** Prints the reports of all its processes. @returns how many there are */
     tellReports() {
