@@ -28,7 +28,15 @@ function pinned(path: string): number[] {
     .sort((a, b) => a - b)
 }
 
-async function writing(): Promise<{ path: string; write: (value: number) => Promise<void>; end: () => Promise<void> }> {
+interface Writing {
+  readonly path: string
+  /** In the writer, with `db`. */
+  run(code: string): Promise<void>
+  write(value: number): Promise<void>
+  end(): Promise<void>
+}
+
+async function writing(): Promise<Writing> {
   const path = join(scratchDirectory(), 'store')
   const child = startChild('told-child.mjs', { path, options: small })
   await child.printed('open')
@@ -41,6 +49,7 @@ async function writing(): Promise<{ path: string; write: (value: number) => Prom
   await run(`db.putSync('a', 0)`)
   return {
     path,
+    run,
     write: (value) => run(`db.putSync('a', ${value})`),
     end: async () => {
       child.process.stdin?.end()
@@ -111,7 +120,9 @@ describe('What a reader process has pinned', () => {
   })
 
   it('stays for an iterator of an older state, until that ends', async () => {
-    const { path, write, end } = await writing()
+    const { path, run, write, end } = await writing()
+    // More than an iterator takes at once.
+    await run(`for (let i = 0; i < 3000; i++) db.putSync(i, 'x'.repeat(100))`)
     await write(1)
     const db = read(path)
     await refreshed(db, 1)
@@ -119,6 +130,7 @@ describe('What a reader process has pinned', () => {
     iterator.next()
     await write(2)
     await refreshed(db, 2)
+    expect(pinned(path)).toHaveLength(2)
     iterator.return?.()
     expect(pinned(path)).toHaveLength(1)
     await end()
