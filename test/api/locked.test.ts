@@ -50,7 +50,7 @@ async function turnsOf(promise: Promise<unknown>): Promise<number> {
     if (!over) setImmediate(count)
   }
   setImmediate(count)
-  await promise.catch(() => {})
+  await Promise.allSettled([promise])
   over = true
   return turns
 }

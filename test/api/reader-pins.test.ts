@@ -31,9 +31,9 @@ function pinned(path: string): number[] {
 interface Writing {
   readonly path: string
   /** In the writer, with `db`. */
-  run(code: string): Promise<void>
-  write(value: number): Promise<void>
-  end(): Promise<void>
+  readonly run: (code: string) => Promise<void>
+  readonly write: (value: number) => Promise<void>
+  readonly end: () => Promise<void>
 }
 
 async function writing(): Promise<Writing> {
@@ -131,7 +131,7 @@ describe('What a reader process has pinned', () => {
     await write(2)
     await refreshed(db, 2)
     expect(pinned(path)).toHaveLength(2)
-    iterator.return?.()
+    iterator.return()
     expect(pinned(path)).toHaveLength(1)
     await end()
   })

@@ -22,7 +22,7 @@ const failure = (status: number) => ({ status, errno: 5, syscall: 'pread', offse
 describe('opening a store', () => {
   it('that is being read comes again', () => {
     const { engine } = fakeEngine()
-    const { openRegion } = engine
+    const openRegion = engine.openRegion.bind(engine)
     let attempts = 0
     engine.openRegion = (path, options) => (++attempts < 4 ? -Status.BeingRead : openRegion(path, options))
     expect(openStore(engine, '/store', resolveOptions({}))).toMatchObject({ handle: 7 })
