@@ -307,6 +307,7 @@ class Store {
   Status PutPieces(Guard& guard, const Change& change, const ValueEnd& end, bool deferred, uint64_t* version);
   template <class Wait>
   auto BesideReaders(Wait&& wait);
+  Status DrainBesideReaders(Site site);
   Status DrainLog();
   Status BoundWindow();
   Status Behind(Status status);
