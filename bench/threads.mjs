@@ -24,7 +24,7 @@ else await work()
 async function work() {
   const { path, keys, me } = workerData
   const db = open(path, { encoding: 'binary' })
-  const order = uniformOrder(keys, orderLength, me + 1)
+  const order = uniformOrder(orderLength, keys, me + 1)
   const value = Buffer.alloc(valueBytes, 'w')
   let bytes = 0
   const tasks = {

@@ -106,7 +106,7 @@ async function recover(
   for (;;) {
     const recovered = recoverInTurn(engine, path, options, created, false)
     if (typeof recovered === 'object') return recovered
-    if (recovered === 'locked' && patience.over) throw lockedError(engine, path)
+    if (recovered !== 'opening' && patience.isOver(recovered)) throw lockedError(engine, path)
     await setTimeout(patience.pause())
     const state = created ? 'it was created, and stays' : 'it is as it was, try again at will'
     throwIfAborted(signal, `Waiting for the store (${path})`, path, state)

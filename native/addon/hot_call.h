@@ -102,10 +102,7 @@ class HotCall {
     napi_create_int32(env_, value, &result);
     return result;
   }
-  napi_value Fail(Status status) const {
-    const bool forked = status == Status::kClosed && entry_ != nullptr && entry_->store->forked();
-    return Small(Answer(forked ? Status::kForked : status));
-  }
+  napi_value Fail(Status status) const { return Small(Answer(status)); }
   napi_value Closed() const { return Fail(Status::kClosed); }
   napi_value Version(Status status, uint64_t version) const {
     return status == Status::kOk ? Number(static_cast<double>(version)) : Fail(status);

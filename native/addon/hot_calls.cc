@@ -364,7 +364,7 @@ napi_value OpenSnapshot(napi_env env, napi_callback_info info) {
   if (!call.ok()) return call.Closed();
   uint64_t lsn = 0;
   const uint64_t id = call.store().OpenSnapshot(&lsn);
-  if (id == 0) return call.Closed();
+  if (id == 0) return call.Fail(call.store().gone());
   call.entry().snapshots.insert(id);
   if (call.entry().meta != nullptr) call.entry().meta[1] = static_cast<double>(lsn);
   return call.Number(static_cast<double>(id));

@@ -106,6 +106,7 @@ inline constexpr LayoutNumber kLayoutNumbers[] = {
     SEALOG_STATUS(kConflict),
     SEALOG_STATUS(kOpening),
     SEALOG_STATUS(kForked),
+    SEALOG_STATUS(kBeingRead),
     SEALOG_STATUS(kCapacity),
 };
 

@@ -36,11 +36,12 @@ enum class Status : int32_t {
   kNoSpace = 30,     // ENOSPC, EDQUOT, EFBIG
   kPermission = 31,  // EACCES, EPERM, EROFS
   kUnsupported = 32,
-  kAbsent = 33,    // no file there
-  kConflict = 34,  // what a conditional change relies on is not so
-  kOpening = 35,   // another thread is opening or closing it just now
-  kForked = 36,    // opened by the process that this one was forked from
-  kCapacity = 40,  // growth beyond what the segment table, or the addresses reserved at open, have room for
+  kAbsent = 33,     // no file there
+  kConflict = 34,   // what a conditional change relies on is not so
+  kOpening = 35,    // another thread is opening or closing it just now
+  kForked = 36,     // opened by the process that this one was forked from
+  kBeingRead = 37,  // a reader that recovers it, or only looks, is in the way of a writer, for a moment
+  kCapacity = 40,   // growth beyond what the segment table, or the addresses reserved at open, have room for
 };
 
 constexpr int32_t Answer(Status s) { return -static_cast<int32_t>(s); }

@@ -157,34 +157,33 @@ void LogWriter::SkipSession() {
   lsn_jump_ = 0;
 }
 
-Status LogWriter::BeginSession(Reserve who) {
-  // What the last session announced may be in use otherwise by now, or hold what was in flight: announce anew.
+// What lies where the LINK goes may be a frame torn in words that its line, torn as well, would complete: they have the
+// LSN in common. So first the word that holds the checksum alone, for good; then no frame that was here can become
+// valid.
+void LogWriter::ClearNextFrame() {
+  const LogPosition& at = At(Head::kHot).position;
+  uint8_t* to = space_->base() + space_->SegmentOffset(at.segment) + at.offset;
+  uint8_t line[kLineBytes] = {};
+  memcpy(line, to, sizeof line);
+  memset(line, 0, sizeof(uint64_t));
+  persister_->Copy(to, line, sizeof line, Site::kSession);
+}
+
+void LogWriter::LinkSession(uint64_t next_lsn) {
   End& hot = At(Head::kHot);
-  if (!PrepareSuccessor(&hot, who)) return Status::kFull;
   const LogPosition& at = hot.position;
-  Next current{at.segment, at.seed, at.log_sequence};
-  uint64_t next_lsn = next_lsn_ + 1 + lsn_jump_;
-  // What lies here may be a frame torn in words that this line, torn as well, would complete: they have the LSN in
-  // common. So first the word that holds the checksum alone, for good; then no frame that was here can become valid.
-  if (lsn_jump_ != 0) {
-    uint8_t* to = space_->base() + space_->SegmentOffset(at.segment) + at.offset;
-    uint8_t line[kLineBytes] = {};
-    memcpy(line, to, sizeof line);
-    memset(line, 0, sizeof(uint64_t));
-    persister_->Copy(to, line, sizeof line, Site::kSession);
-    if (persister_->Drain(Site::kSession) != Status::kOk) return Status::kPoisoned;
-  }
   if (at.offset + 2 * kLineBytes <= space_->segment_bytes()) {
+    const Next current{at.segment, at.seed, at.log_sequence};
     WriteLink(&hot, kLinkSession, Site::kSession, next_lsn, current, at.offset + kLineBytes);
   } else {
     const Next next = hot.successor;
     hot.successor = {};
     WriteLink(&hot, kLinkSession, Site::kSession, next_lsn, next, kLogFirstFrame);
   }
-  // A fence of its own (I-LOG-2): with the LINK lost and a later frame kept, the next session would reuse that frame's
-  // LSN.
-  Status status = persister_->Drain(Site::kSession);
-  if (status != Status::kOk) return Status::kPoisoned;
+}
+
+Status LogWriter::SessionBegun(Reserve who) {
+  End& hot = At(Head::kHot);
   SetStable(next_lsn_ - 1);
   session_pending_ = false;
   if (hot.successor.segment == kSegmentNone && !PrepareSuccessor(&hot, who)) return Status::kFull;

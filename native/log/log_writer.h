@@ -64,10 +64,24 @@ class LogWriter {
   // The greatest value stored in its record; greater ones are cut into pieces of at most this.
   uint32_t inline_value_bytes_max() const { return inline_value_bytes_max_; }
 
-  // Until it has begun, nothing may be appended. kFull: no segment for `who`. kPoisoned: making its LINK durable
-  // failed, see the persister.
+  // Until it has begun, nothing may be appended. kFull: no segment for `who`. kPoisoned: `drain()`, which makes durable
+  // what was written so far, has failed.
   bool session_pending() const { return session_pending_; }
-  Status BeginSession(Reserve who);
+  template <class Drain>
+  Status BeginSession(Reserve who, Drain&& drain) {
+    // What the last session announced may be in use otherwise by now, or hold what was in flight: announce anew.
+    if (!PrepareSession(who)) return Status::kFull;
+    if (lsn_jump_ != 0) {
+      ClearNextFrame();
+      if (drain() != Status::kOk) return Status::kPoisoned;
+    }
+    const uint64_t next_lsn = next_lsn_ + 1 + lsn_jump_;
+    LinkSession(next_lsn);
+    // A fence of its own (I-LOG-2): with the LINK lost and a later frame kept, the next session would reuse that
+    // frame's LSN.
+    if (drain() != Status::kOk) return Status::kPoisoned;
+    return SessionBegun(who);
+  }
   // There will be no session: whoever comes next goes on behind the LSNs that its LINK would have jumped over.
   void SkipSession();
 
@@ -130,6 +144,10 @@ class LogWriter {
   }
   bool TakeSegment(Reserve who, Next* next);
   bool PrepareSuccessor(End* end, Reserve who);
+  bool PrepareSession(Reserve who) { return PrepareSuccessor(&At(Head::kHot), who); }
+  void ClearNextFrame();
+  void LinkSession(uint64_t next_lsn);
+  Status SessionBegun(Reserve who);
   void WriteHeader(const Next& next);
   void Announce(const LogPosition& in, const Next& next);
   void WriteLink(End* end, uint8_t flags, Site site, uint64_t next_lsn, const Next& to, uint32_t offset);

@@ -227,8 +227,6 @@ Failure File::Lock(bool exclusive) const {
 
 void File::Unlock() const { static_cast<void>(SetLock(descriptor_, WholeFile(F_UNLCK))); }
 
-bool File::IsShared() const { return Obstacle(descriptor_, WholeFile(F_WRLCK)) == F_RDLCK; }
-
 bool File::IsLocked() const { return Obstacle(descriptor_, WholeFile(F_RDLCK)) == F_WRLCK; }
 
 Failure File::Mark(uint64_t number) const {

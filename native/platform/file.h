@@ -80,8 +80,6 @@ class File {
   Failure LockExclusive() const { return Lock(true); }
   Failure LockShared() const { return Lock(false); }
   void Unlock() const;
-  // Whether what keeps the exclusive lock away is a shared one.
-  bool IsShared() const;
   // Whether another open file has the exclusive lock.
   bool IsLocked() const;
 

@@ -47,14 +47,10 @@ Failure CheckStore(const File& file, const FileStat& stat) {
   return {};
 }
 
-// A reader has its lock while it recovers, or only looks.
 Failure LockForWriting(const File& file) {
-  constexpr int kPatienceMs = 250;
   Failure failure = file.LockExclusive();
-  for (int i = 0; i < kPatienceMs && failure.status == Status::kLocked && file.IsShared(); ++i) {
-    SleepMillis(1);
-    failure = file.LockExclusive();
-  }
+  // Also where whoever was in the way has gone since.
+  if (failure.status == Status::kLocked && !file.IsLocked()) failure.status = Status::kBeingRead;
   return failure;
 }
 

@@ -54,8 +54,9 @@ class Region {
   static constexpr uint64_t kReserveBytesMin = uint64_t{64} << 30;
 
   // Opens, locks (exclusively; shared if read-only, or beside a writer not at all), checks and maps. The file is left
-  // as it was. Readers lock it for a moment only, so a writer waits that long.
+  // as it was. Never waits.
   //   kAbsent, kPermission, kNotRegular (directory, symlink, device, swap file), kLinked, kLocked
+  //   kBeingRead: to a writer; readers lock it for a moment only, so it is worth trying again
   //   kNotAStore: no superblock magic
   //   kTruncated: there is one, but no store has this size (at least 64 KiB, a multiple of 16 KiB)
   //   kRequire: the domain is weaker

@@ -61,7 +61,7 @@ Status Store::Ensure(uint32_t changes, uint32_t puts, const Tree& tree, const ui
 
 Status Store::EnsureLog(const uint64_t* frame_bytes, size_t frames, Reserve who, Head head) {
   if (log_->session_pending()) [[unlikely]] {
-    Status status = log_->BeginSession(who);
+    Status status = log_->BeginSession(who, [this] { return DrainBesideReaders(Site::kSession); });
     if (status == Status::kPoisoned) return Poison(Status::kIo, persister_.failure());
     // It may have begun, and be full all the same: the frames of later changes rely on its LINK.
     if (!log_->session_pending()) {
@@ -80,6 +80,11 @@ auto Store::BesideReaders(Wait&& wait) {
   auto result = wait();
   lock_.KeepReadersOut();
   return result;
+}
+
+Status Store::DrainBesideReaders(Site site) {
+  const auto drain = [this, site] { return persister_.Drain(site); };
+  return needs_device_sync() ? BesideReaders(drain) : drain();
 }
 
 // What a fence does not do in the os domain: puts what was written so far on the device.
@@ -130,8 +135,7 @@ bool Store::Relieve(Guard& guard, uint32_t segments) {
 Status Store::DrainLog() {
   if (poison_status_ != Status::kOk) return poison_status_;
   if (!Undrained()) return Status::kOk;
-  const auto drain = [this] { return persister_.Drain(Site::kCommit); };
-  const Status drained = needs_device_sync() ? BesideReaders(drain) : drain();
+  const Status drained = DrainBesideReaders(Site::kCommit);
   if (drained != Status::kOk) return Poison(Status::kIo, persister_.failure());
   drained_lsn_ = log_->last_lsn();
   // In the os domain a drain survives the process, not the machine: frames count as durable from the next checkpoint

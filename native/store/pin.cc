@@ -52,7 +52,7 @@ Status Store::CopyPinned(PinnedState* out) const {
 
 Status Store::PinState(uint64_t* id) {
   Guard guard(lock_);
-  if (!serving_) return Status::kClosed;
+  if (!serving_) return gone();
   if (broken_) return Status::kMedia;
   if (region_->read_only()) {
     if (Status status = FreezeReadOnly(); status != Status::kOk) return status;
@@ -77,7 +77,7 @@ Status Store::PinState(uint64_t* id) {
 Status Store::AwaitPinned(uint64_t id) {
   Guard guard(lock_);
   auto it = pinned_.find(id);
-  if (!serving_ || it == pinned_.end()) return Status::kClosed;
+  if (!serving_ || it == pinned_.end()) return gone();
   const uint64_t sequence = it->second.state->slot.sequence;
   ++pinned_readers_;
   done_.wait(guard, [this, sequence] {
@@ -85,7 +85,7 @@ Status Store::AwaitPinned(uint64_t id) {
   });
   --pinned_readers_;
   done_.notify_all();
-  return serving_ ? poison_status_ : Status::kClosed;
+  return serving_ ? poison_status_ : gone();
 }
 
 void Store::Unpin(uint64_t id) {

@@ -281,7 +281,7 @@ void Store::WipeTornSlot() {
 }
 
 Status Store::Writable() const {
-  if (!serving_) return forked_ ? Status::kForked : Status::kClosed;
+  if (!serving_) return gone();
   return region_->read_only() ? Status::kReadOnly : poison_status_;
 }
 

@@ -222,7 +222,7 @@ class Store {
   template <class F>
   Status WithPinned(uint64_t id, F&& f) {
     std::shared_ptr<const PinnedState> state = EnterPinned(id);
-    if (!state) return Status::kClosed;
+    if (!state) return gone();
     const bool whole = Shielded([&] { f(*state); });
     LeavePinned(id);
     return whole ? Status::kOk : Status::kMedia;
@@ -239,9 +239,11 @@ class Store {
   // What the first failure of a durable write was; of the last read or write that met damage.
   Failure poison();
   uint64_t damaged_offset() const { return damaged_offset_; }
-  // This process was forked from the one that opened it: everything is refused, reads with kClosed, and nothing that is
-  // done here reaches the file or its lock.
+  // This process was forked from the one that opened it: everything is refused with kForked, and nothing that is done
+  // here reaches the file or its lock.
   bool forked() const { return forked_; }
+  // What is answered once the store does not serve any more.
+  Status gone() const { return forked_ ? Status::kForked : Status::kClosed; }
   bool needs_device_sync() const { return persister_.drain_kind() == DrainKind::kWriteThrough; }
 
  private:
@@ -305,6 +307,7 @@ class Store {
   Status PutPieces(Guard& guard, const Change& change, const ValueEnd& end, bool deferred, uint64_t* version);
   template <class Wait>
   auto BesideReaders(Wait&& wait);
+  Status DrainBesideReaders(Site site);
   Status DrainLog();
   Status BoundWindow();
   Status Behind(Status status);
@@ -391,7 +394,7 @@ class Store {
   Status ReadState(uint64_t snapshot, uint32_t tree, Body&& body, Then&& then) {
     ReadGuard guard(lock_);
     State state;
-    if (!StateOf(snapshot, tree, &state)) return Status::kClosed;
+    if (!StateOf(snapshot, tree, &state)) return gone();
     Status status = Status::kMedia;
     if (broken_ || !Shielded([&] { status = body(state); })) return Status::kMedia;
     return then(state, status);

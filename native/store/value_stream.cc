@@ -23,7 +23,7 @@ Status Store::BeginValue(uint32_t tree, Bytes key, uint64_t* id) {
 Status Store::AppendValue(uint64_t id, Bytes piece) {
   Guard guard(lock_);
   const auto it = pending_values_.find(id);
-  if (it == pending_values_.end()) return Status::kClosed;
+  if (it == pending_values_.end()) return gone();
   PendingValue& value = it->second;
   const uint64_t piece_max = log_->inline_value_bytes_max();
   if (piece.size == 0 || piece.size > piece_max) return Status::kInvalid;
@@ -46,7 +46,7 @@ Status Store::FinishValue(uint64_t id, const ValueEnd& end, bool deferred, uint6
   *version = 0;
   Guard guard(lock_);
   const auto it = pending_values_.find(id);
-  if (it == pending_values_.end()) return Status::kClosed;
+  if (it == pending_values_.end()) return gone();
   // Taken out first: the lock is let go of while a checkpoint is waited for, and what is pending stays counted.
   const PendingValue value = std::move(it->second);
   pending_values_.erase(it);

@@ -33,6 +33,7 @@ export const Status = {
   Conflict: 34,
   Opening: 35,
   Forked: 36,
+  BeingRead: 37,
   Capacity: 40,
 } as const
 export type Status = (typeof Status)[keyof typeof Status]

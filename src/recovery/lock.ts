@@ -2,6 +2,9 @@ import type { Engine, LockHolder } from '../engine/engine.ts'
 import { SealogError } from '../errors.ts'
 
 const longestPauseMs = 16
+// A reader process has its lock while it replays a log, as in each refresh without a writer. A writer that comes in that moment is not
+// to be refused, also without waitMs; one that keeps it longer (salvage) is as a writer's.
+const readersMs = 250
 
 /** `report` of ERR_SEALOG_LOCKED where another process has the store. */
 export interface LockReport {
@@ -11,16 +14,19 @@ export interface LockReport {
 
 /** How long an opener comes again while it finds a store locked, and when. */
 export class LockPatience {
-  readonly #untilMs: number
+  readonly #begunMs = performance.now()
+  readonly #waitMs: number
   #pauseMs = 1
 
   /** @param waitMs from now on */
   constructor(waitMs: number) {
-    this.#untilMs = performance.now() + waitMs
+    this.#waitMs = waitMs
   }
 
-  get over(): boolean {
-    return performance.now() >= this.#untilMs
+  /** Whether that which is in the way has been waited for long enough. */
+  isOver(obstacle: 'locked' | 'being read'): boolean {
+    const waitMs = obstacle === 'locked' ? this.#waitMs : Math.max(this.#waitMs, readersMs)
+    return performance.now() >= this.#begunMs + waitMs
   }
 
   /** Milliseconds to wait before the next attempt: short at first. */

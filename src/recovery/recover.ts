@@ -63,7 +63,7 @@ export function recoverStore(engine: Engine, path: string, options: ResolvedOpti
     const recovered = recoverInTurn(engine, path, options, created, true)
     if (typeof recovered === 'object') return recovered
     if (recovered === 'opening') throw errorFromStatus(Status.Locked, null, { path })
-    if (patience.over) throw lockedError(engine, path)
+    if (patience.isOver(recovered)) throw lockedError(engine, path)
     patience.sleep()
   }
 }
@@ -71,7 +71,8 @@ export function recoverStore(engine: Engine, path: string, options: ResolvedOpti
 /**
  * One attempt at recoverStore.
  * @param wait if false, it does not wait while another thread opens or closes the store
- * @returns 'opening' while another thread does, or this one itself; 'locked' while another process has the store
+ * @returns 'opening' while another thread does, or this one itself; 'locked' while another process has the store; 'being read' while
+ *   one that reads it is in the way for a moment
  */
 export function recoverInTurn(
   engine: Engine,
@@ -80,7 +81,7 @@ export function recoverInTurn(
   created: boolean,
   wait: boolean,
   unshared = false,
-): RecoveredStore | 'opening' | 'locked' {
+): RecoveredStore | 'opening' | 'locked' | 'being read' {
   for (let attempts = besideWriterAttempts; ; attempts--) {
     const recovered = attempt(engine, path, options, created, { wait, unshared }, attempts <= 1)
     if (recovered !== 'moved') return recovered
@@ -98,12 +99,13 @@ function attempt(
   created: boolean,
   sharing: { readonly wait: boolean; readonly unshared: boolean },
   last: boolean,
-): RecoveredStore | 'opening' | 'locked' | 'moved' {
+): RecoveredStore | 'opening' | 'locked' | 'being read' | 'moved' {
   const startedMs = performance.now()
   const context = { path }
   const handle = engine.openRegion(path, { ...nativeOpenOptions(options), ...sharing })
   if (handle === -Status.Opening) return 'opening'
   if (handle === -Status.Locked) return 'locked'
+  if (handle === -Status.BeingRead) return 'being read'
   check(engine, handle, context)
   const facts = engine.sharedFacts(handle)
   if (facts !== null) return joinStore(engine, path, handle, facts, options)

@@ -1,6 +1,7 @@
 // A store that another process has open: who has it, and waiting for it.
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { check, loadEngine } from '../../src/engine/engine.ts'
 import { open, openAsync } from '../../src/index.ts'
 import { startChild } from '../support/built.ts'
 import { errorOf, expectRefusal, rejectionOf } from '../support/expect.ts'
@@ -24,6 +25,71 @@ async function release(child: Awaited<ReturnType<typeof heldElsewhere>>): Promis
   child.process.stdin?.end()
   expect(await child.ended).toMatchObject({ code: 0, stderr: '' })
 }
+
+/** A reader of another process that recovers the store, or looks at it only: `end` gives the lock back that it has for that time. */
+function reading(path: string): { end: () => void } {
+  const engine = loadEngine()
+  const options = {
+    readOnly: true,
+    durability: 0,
+    requireDomain: 0,
+    flush: '',
+    reserveBytes: 0,
+    unshared: true,
+  } as const
+  const handle = check(engine, engine.openRegion(`${path}.sealog`, options))
+  return { end: () => engine.closeRegion(handle) }
+}
+
+/** Turns of the event loop while that is awaited. */
+async function turnsOf(promise: Promise<unknown>): Promise<number> {
+  let turns = 0
+  let over = false
+  const count = (): void => {
+    turns++
+    if (!over) setImmediate(count)
+  }
+  setImmediate(count)
+  await Promise.allSettled([promise])
+  over = true
+  return turns
+}
+
+describe('A store that is being read', () => {
+  it('for a moment is waited for by a writer without waitMs, which leaves the event loop free', async () => {
+    const path = storePath()
+    const reader = reading(path)
+    const opening = openAsync(path)
+    let ended = false
+    // Not by time: so many turns of the event loop, which it has to leave us.
+    const end = (turns: number): void => {
+      if (turns > 0) {
+        setImmediate(end, turns - 1)
+        return
+      }
+      ended = true
+      reader.end()
+    }
+    end(20)
+    const db = await opening
+    expect(ended).toBe(true)
+    expect(db.get('a')).toBe(1)
+    db.close()
+  })
+
+  it('for longer keeps a writer out, in openAsync with turns of the event loop all the while', async () => {
+    const path = storePath()
+    const reader = reading(path)
+    const opening = rejectionOf(() => openAsync(path))
+    expect(await turnsOf(opening)).toBeGreaterThan(20)
+    for (const error of [await opening, errorOf(() => open(path))]) {
+      const { report } = expectRefusal(error, 'ERR_SEALOG_LOCKED')
+      expect(report).toEqual({ holder: expect.objectContaining({ pid: process.pid, exclusive: false }) as unknown })
+    }
+    reader.end()
+    open(path).close()
+  })
+})
 
 describe('A store that another process has', () => {
   it('names that process', async () => {

@@ -1,5 +1,5 @@
 // Workers that are terminated at any moment of whatever they do with a store, while the main thread and other workers use it too:
-//   npm run test:terminations -- [--count N] [--seed S]
+//   npm run test:terminations -- [--count N] [--seed S] [--sanitized: with the addon of scripts/sanitizers.mjs; [--addon FILE] of it]
 // In a process of its own, so that a signal is an answer: none may end it, nothing that was acknowledged may be gone, no snapshot left.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -9,6 +9,7 @@ import { argv, execPath } from 'node:process'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { open, openAsync } from '../../dist/index.js'
+import { sanitizedRun } from '../../scripts/sanitizers.mjs'
 
 const slots = 4
 const turn = () => new Promise(setImmediate)
@@ -98,29 +99,36 @@ function options() {
       seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
       path: { type: 'string' },
       here: { type: 'boolean' },
+      sanitized: { type: 'boolean', default: false },
+      addon: { type: 'string' },
     },
   })
   return { ...values, count: Number(values.count), seed: Number(values.seed) }
 }
 
 async function main() {
-  const { count, seed } = options()
+  const { count, seed, sanitized, addon } = options()
+  const run = sanitized ? sanitizedRun('terminations', addon) : undefined
   const folder = mkdtempSync(join(tmpdir(), 'sealog-terminations-'))
   const path = join(folder, 'store')
   const begun = Date.now()
   const child = spawn(execPath, [argv[1], '--here', '--path', path, '--count', String(count), '--seed', String(seed)], {
     stdio: ['ignore', 'inherit', 'inherit'],
+    env: run?.env,
   })
-  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000 + count * 500)
+  const timer = setTimeout(() => child.kill('SIGKILL'), (60_000 + count * 500) * (sanitized ? 4 : 1))
   const [code, signal] = await new Promise((resolve) => child.once('exit', (...how) => resolve(how)))
   clearTimeout(timer)
   rmSync(folder, { recursive: true, force: true })
   const seconds = Math.round((Date.now() - begun) / 1000)
-  console.log(
-    `figures: ${JSON.stringify({ lane: 'terminations', count, seed, seconds, signals: signal === null ? 0 : 1 })}`,
-  )
-  if (code === 0) return
-  console.log(`FAILED: ended with ${signal ?? code}; npm run test:terminations -- --count ${count} --seed ${seed}`)
+  const reports = run?.tellReports() ?? 0
+  run?.end()
+  const signals = signal === null ? 0 : 1
+  const lane = sanitized ? 'terminations-sanitized' : 'terminations'
+  console.log(`figures: ${JSON.stringify({ lane, count, seed, seconds, signals, reports })}`)
+  if (code === 0 && reports === 0) return
+  const replay = `npm run test:terminations -- --count ${count} --seed ${seed}${sanitized ? ' --sanitized' : ''}`
+  console.log(`FAILED: ended with ${signal ?? code}, ${reports} reports; ${replay}`)
   process.exitCode = 1
 }
 

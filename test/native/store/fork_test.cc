@@ -66,7 +66,12 @@ class Fork : public StoreTest {
 };
 
 TEST_F(Fork, TheChildIsRefusedAndTheParentGoesOn) {
-  const int failed = InChild([this](Checks* checks) {
+  uint64_t lsn, value, pinned;
+  const uint64_t snapshot = store_->OpenSnapshot(&lsn);
+  ASSERT_EQ(store_->BeginValue(kTreeUser, BytesOf("streamed"), &value), Status::kOk);
+  ASSERT_EQ(store_->AppendValue(value, BytesOf("piece")), Status::kOk);
+  ASSERT_EQ(store_->PinState(&pinned), Status::kOk);
+  const int failed = InChild([&](Checks* checks) {
     uint64_t version, pin, count;
     Removed removed;
     checks->That(store_->forked());
@@ -76,14 +81,33 @@ TEST_F(Fork, TheChildIsRefusedAndTheParentGoesOn) {
     checks->That(store_->Checkpoint() == Status::kForked);
     checks->That(store_->Sweep(UINT64_MAX, 10, false, &removed) == Status::kForked);
     checks->That(store_->Grow(32 << 20, nullptr).status == Status::kForked);
-    checks->That(Get("before") == Status::kClosed);
-    checks->That(store_->Count(KeyRange{}, &count) == Status::kClosed);
+    checks->That(Get("before") == Status::kForked);
+    checks->That(store_->Count(KeyRange{}, &count) == Status::kForked);
     checks->That(store_->OpenSnapshot(&version) == 0);
-    checks->That(store_->PinState(&pin) == Status::kClosed);
+    checks->That(store_->PinState(&pin) == Status::kForked);
+    // What was there before the fork is refused as well.
+    uint8_t out[64];
+    RangeRequest range;
+    range.snapshot = snapshot;
+    range.limit = 1;
+    range.out = out;
+    range.out_bytes = sizeof out;
+    checks->That(store_->FillRange(range).status == Status::kForked);
+    checks->That(store_->Has(snapshot, kTreeUser, BytesOf("before")) == Status::kForked);
+    checks->That(store_->GetPart(0, kTreeUser, BytesOf("before"), 0, out, sizeof out).status == Status::kForked);
+    checks->That(store_->BeginView(0, kTreeUser, BytesOf("before"), 1).status == Status::kForked);
+    checks->That(store_->AppendValue(value, BytesOf("piece")) == Status::kForked);
+    checks->That(store_->FinishValue(value, {}, false, &version) == Status::kForked);
+    checks->That(store_->FinishValue(value, {}, false, &version) == Status::kForked);
+    checks->That(store_->AwaitPinned(pinned) == Status::kForked);
+    checks->That(store_->WithPinned(pinned, [](const PinnedState&) {}) == Status::kForked);
     checks->That(store_->Close() == Status::kOk);
     store_.reset();
   });
   EXPECT_EQ(failed, 0);
+  store_->ReleaseSnapshot(snapshot);
+  store_->AbortValue(value);
+  store_->Unpin(pinned);
   EXPECT_FALSE(store_->forked());
   EXPECT_EQ(Put("after", "1"), Status::kOk);
   Reopen();
@@ -146,7 +170,7 @@ TEST_F(Fork, WhileOtherThreadsAreAtWork) {
     while (puts == seen) std::this_thread::yield();
     EXPECT_EQ(InChild([this](Checks* checks) {
                 checks->That(Put("child", "1") == Status::kForked);
-                checks->That(Get("before") == Status::kClosed);
+                checks->That(Get("before") == Status::kForked);
                 checks->That(store_->Close() == Status::kOk);
                 store_->Release();
               }),

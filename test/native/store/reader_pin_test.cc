@@ -96,6 +96,33 @@ TEST_F(ReaderPin, GivesItsSpaceBackWhenItIsGone) {
   EXPECT_LE(Stats().waiting, before.waiting * 3 / 2);
 }
 
+// Whoever still holds the object, a task or another handle: its pin goes with the release.
+TEST_F(ReaderPin, GoesWhenItIsReleasedAndNotBefore) {
+  Checkpoint(1);
+  std::unique_ptr<Store> readers[2] = {Reader(), Reader()};
+  File file;
+  ASSERT_TRUE(File::Open(path_, OpenMode::kReadOnly, &file).ok());
+  const uint64_t sequence = SlotSequence();
+  const auto pinned = [&](uint64_t n) { return file.HasMarks(n, n + 1); };
+  EXPECT_TRUE(pinned(sequence));
+  EXPECT_FALSE(pinned(sequence - 1));
+  EXPECT_FALSE(pinned(sequence + 1));
+  EXPECT_EQ(readers[0]->Close(), Status::kOk);
+  readers[0]->Release();
+  EXPECT_TRUE(pinned(sequence));
+  EXPECT_EQ(readers[1]->Close(), Status::kOk);
+  EXPECT_TRUE(pinned(sequence));
+  readers[1]->Release();
+  EXPECT_FALSE(pinned(sequence));
+  Checkpoint(2);
+  std::unique_ptr<Store> reader = Reader();
+  EXPECT_FALSE(pinned(sequence));
+  EXPECT_TRUE(pinned(SlotSequence()));
+  // The end of a process, or of a handle, without Close.
+  reader.reset();
+  EXPECT_FALSE(file.HasMarks(0, Region::kCheckpointsMax));
+}
+
 TEST_F(ReaderPin, OfSeveralReadersEachKeepsItsOwn) {
   std::unique_ptr<Store> readers[3];
   for (int i = 0; i < 3; ++i) {

@@ -5,7 +5,7 @@ import { errorFromStatus, Status } from '../../../src/engine/status.ts'
 import { isSealogError, SealogError } from '../../../src/errors.ts'
 
 const refusals = Object.entries(Status).filter(
-  ([name]) => !['Ok', 'NotFound', 'ValueOutside', 'KeyNeedsEncoding', 'Invalid', 'Opening'].includes(name),
+  ([name]) => !['Ok', 'NotFound', 'ValueOutside', 'KeyNeedsEncoding', 'Invalid', 'Opening', 'BeingRead'].includes(name),
 )
 
 describe('status numbers', () => {
@@ -24,7 +24,7 @@ describe('status numbers', () => {
   })
 
   it('that should never be seen are internal errors', () => {
-    for (const status of [Status.Ok, Status.Invalid, Status.NotFound, Status.Opening, 9999]) {
+    for (const status of [Status.Ok, Status.Invalid, Status.NotFound, Status.Opening, Status.BeingRead, 9999]) {
       expect(errorFromStatus(status)).toMatchObject({
         code: 'ERR_SEALOG_INTERNAL',
         message: expect.stringContaining(String(status)) as string,

@@ -20,6 +20,15 @@ const cleanSlot = { ...testSlot, flags: 1, clean: true }
 const failure = (status: number) => ({ status, errno: 5, syscall: 'pread', offset: 77, detail: 'broken' })
 
 describe('opening a store', () => {
+  it('that is being read comes again', () => {
+    const { engine } = fakeEngine()
+    const openRegion = engine.openRegion.bind(engine)
+    let attempts = 0
+    engine.openRegion = (path, options) => (++attempts < 4 ? -Status.BeingRead : openRegion(path, options))
+    expect(openStore(engine, '/store', resolveOptions({}))).toMatchObject({ handle: 7 })
+    expect(attempts).toBe(4)
+  })
+
   const grown = { ...testSuperblock, sequence: 2, segmentCount: 20, regionBytes: 20 * 65536 }
 
   it('whose growth was cut off between the superblocks makes them alike', () => {
