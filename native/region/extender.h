@@ -12,9 +12,8 @@
 
 namespace sealog {
 
-constexpr uint64_t kSyncEveryBytes = 64 << 20;  // bounds what is dirty, and how long an abort or the last sync waits
-constexpr uint64_t kAllocationBytes =
-    16 << 20;  // per fallocate: on tmpfs, where one that is interrupted is undone; on ext4
+constexpr uint64_t kSyncEveryBytes = 64 << 20;   // bounds what is dirty, and how long an abort or the last sync waits
+constexpr uint64_t kAllocationBytes = 16 << 20;  // per fallocate, where one that is interrupted is undone; and on ext4
 
 class Extender {
  public:

@@ -7,6 +7,7 @@
 #include "store/salvager.h"
 
 namespace sealog {
+
 Failure ParseSalvagePlan(const void* data, size_t bytes, SalvagePlan* out) {
   SalvagePlanHeader& h = out->header;
   if (bytes < sizeof h) return Refusal(Status::kInvalid, "the plan is too short");
