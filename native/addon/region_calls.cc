@@ -23,9 +23,22 @@ CreateOptions ToCreateOptions(const Napi::Object& o) {
   return options;
 }
 
-Failure CreateInTurn(const std::string& path, const CreateOptions& options) {
+// Once the file has its name its maker still has the lock for a moment: other threads that open it wait for that in the
+// registry, as for one who opens it.
+Failure CreateInTurn(const std::string& path, CreateOptions options) {
   const CreationTurn turn(path, options.progress == nullptr ? nullptr : options.progress + 2);
-  return turn.ok() ? CreateStore(path, options) : Failure{Status::kAborted, 0, "", 0, ""};
+  if (!turn.ok()) return {Status::kAborted, 0, "", 0, ""};
+  StoreRegistry& registry = StoreRegistry::OfProcess();
+  std::shared_ptr<SharedStore> made;
+  options.on_publish = [&](uint64_t device, uint64_t inode) {
+    if (registry.Enter({device, inode}, false, &made) != StoreRegistry::Turn::kFirst) made.reset();
+  };
+  Failure failure = CreateStore(path, options);
+  if (made) {
+    static_cast<void>(registry.Leave(made.get()));
+    registry.Gone(made.get());
+  }
+  return failure;
 }
 
 Napi::Value Create(const Napi::CallbackInfo& info) {
@@ -56,8 +69,13 @@ Failure OpenInTurn(const std::string& path, const RegionOptions& options, bool w
   StoreRegistry& registry = StoreRegistry::OfProcess();
   for (;;) {
     FileId id;
-    // What cannot even be looked at is for Region::Open to refuse.
-    if (!FileOf(path, &id).ok()) return Region::Open(path, options, region);
+    // What cannot even be looked at is for Region::Open to refuse; what can be by now was made by another thread.
+    if (!FileOf(path, &id).ok()) {
+      Failure failure = Region::Open(path, options, region);
+      if (!failure.ok()) return failure;
+      region->reset();
+      continue;
+    }
     const StoreRegistry::Turn turn = registry.Enter(id, wait, shared);
     if (turn == StoreRegistry::Turn::kJoined) return {};
     if (turn == StoreRegistry::Turn::kBusy)

@@ -176,6 +176,11 @@ Failure CreateStore(const std::string& path, const CreateOptions& options) {
   Unpublished made(&directory);
   failure = made.Make(name, "creating");
   if (failure.ok()) failure = Maker(made.file(), options, geometry).Make();
+  if (failure.ok() && options.on_publish) {
+    FileStat stat;
+    failure = made.file().Stat(&stat);
+    if (failure.ok()) options.on_publish(stat.device, stat.inode);
+  }
   return failure.ok() ? made.Publish(name) : failure;
 }
 

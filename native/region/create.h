@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/status.h"
@@ -26,6 +27,8 @@ struct CreateOptions {
   std::string created_by = "sealog";
   // [0] bytes done, [1] bytes in all, [2] set to non-zero by the caller to abort. Accessed atomically; may be null.
   int64_t* progress = nullptr;
+  // Called when the file is whole, just before it gets its name, still locked; may be empty.
+  std::function<void(uint64_t device, uint64_t inode)> on_publish;
 };
 
 // Creates the store at `path`. When it returns ok the file and its name are durable.

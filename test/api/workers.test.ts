@@ -374,6 +374,31 @@ db.close()`,
     expect(opened(path).recovery.outcome).toBe('clean')
   })
 
+  it('is waited for while the thread that creates it has given it its name and not let go of it', async () => {
+    // On a disk that takes as long as it takes to make the name durable.
+    const path = join(scratchDirectory('disk'), 'store')
+    const body = (wait: string): string => `
+import { existsSync } from 'node:fs'
+for (let i = await ask(); i >= 0; i = await ask()) {
+  ${wait}
+  open(path + i, small).close()
+  parentPort.postMessage('opened')
+}
+parentPort.close()
+`
+    const creator = startWorker(path, 'creator', body(''))
+    const opener = startWorker(path, 'opener', body(`while (!existsSync(path + i + '.sealog'));`))
+    for (let i = 0; i < 60; i++) {
+      const both = [told(opener), told(creator)]
+      opener.postMessage(i)
+      creator.postMessage(i)
+      expect(await Promise.all(both)).toEqual(['opened', 'opened'])
+    }
+    opener.postMessage(-1)
+    creator.postMessage(-1)
+    await Promise.all([ended(opener), ended(creator)])
+  })
+
   it('is there for the others when a worker that has it open is terminated, and again for the next', async () => {
     const path = storePath()
     const endings = [

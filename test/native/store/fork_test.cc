@@ -135,11 +135,14 @@ TEST_F(Fork, TheLockGoesWithTheParent) {
     uint8_t value[16];
     checks->That(store_->Get(kTreeUser, BytesOf("before"), value, sizeof value).status == Status::kOk);
     const pid_t child = fork();
+    checks->That(child >= 0);
     if (child == 0) {
       alarm(10);
+      // Only now is it certain to have given the store up.
+      const pid_t own = getpid();
+      if (write(pipes[1], &own, sizeof own) != sizeof own) _exit(1);
       for (;;) pause();
     }
-    if (write(pipes[1], &child, sizeof child) != sizeof child) checks->That(false);
   });
   EXPECT_EQ(failed, 0);
   pid_t orphan = 0;
