@@ -81,7 +81,9 @@ export class Model {
 
   put(key: Key, value: ValueSpec, version: number, expires?: number): void {
     const { at, found } = this.#place(key)
-    this.entries.splice(at, found ? 1 : 0, { key: normalKey(key), value, version, expires })
+    // The same object as before, so that it can be told apart by that.
+    const known = found ? this.entries[at]?.key : undefined
+    this.entries.splice(at, found ? 1 : 0, { key: known ?? normalKey(key), value, version, expires })
   }
 
   remove(key: Key): boolean {
