@@ -38,8 +38,7 @@ if (![...sizes, rounds, seconds].every((number) => number > 0))
 const smokeEngines = 'sealog,lmdb,map,file,null'
 const smokeOf = { tmpfs: ['sealog', 'lmdb', 'null'], disk: ['put'] }
 const { engineNames } = await import('./adapters/index.mjs')
-const names = (options.engines ?? (options.smoke ? smokeEngines : engineNames.join(','))).split(',')
-installPeers(names)
+const names = installPeers((options.engines ?? (options.smoke ? smokeEngines : engineNames.join(','))).split(','))
 
 const { engineModes, runMacro } = await import('./macro.mjs')
 const { workloads } = await import('./workloads.mjs')
