@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url'
 
 const directory = fileURLToPath(new URL('.', import.meta.url))
 /** What loads the binary of each. */
-const compiled = { 'better-sqlite3': "new (require('better-sqlite3'))(':memory:')", 'node-lmdb': "require('node-lmdb')" }
+const compiled = {
+  'better-sqlite3': "new (require('better-sqlite3'))(':memory:')",
+  'node-lmdb': "require('node-lmdb')",
+}
 
 function npm(...args) {
   const { status } = spawnSync('npm', ['--prefix', directory, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
