@@ -3,7 +3,7 @@ import { BatchOp } from './engine/engine.ts'
 import type { Keyspace } from './keyspace.ts'
 import { layoutConstants } from './layout/constants.ts'
 import type { Bounds } from './range.ts'
-import type { Tally } from './telling.ts'
+import type { Tally, Told } from './telling.ts'
 import type { PutOptions, RemoveOptions } from './write-options.ts'
 
 /** One change of a batch. A condition that does not hold keeps the whole batch from being made. */
@@ -28,6 +28,8 @@ export class PackedBatch {
   bytes = 0
   /** Changes and conditions. */
   count = 0
+  /** For whoever listens, once it was run: runToldBatch. */
+  told: Told | undefined
 
   constructor() {
     // Taken for as long as it is being filled: the caller's iterable, getters and encoders may start another batch meanwhile.

@@ -1,6 +1,5 @@
 import { PackedBatch } from './batch.ts'
-import { runBatch } from './run-batch.ts'
-import { commitsWanted } from './diagnostics.ts'
+import { runBatch, runToldBatch } from './run-batch.ts'
 import { Meta } from './engine/buffers.ts'
 import { RangeFlag, Space } from './engine/engine.ts'
 import { SealogError } from './errors.ts'
@@ -136,17 +135,14 @@ export class Catalogue {
     batch.delBytes(kTreeSystem, garbageKey(id))
   }
 
-  /** As runBatch; whoever listens is told when the caller is done with it. */
+  /** As runToldBatch; whoever listens is told when the caller is done with it. */
   #commit(batch: PackedBatch): number | undefined {
     const session = this.#session
-    if (!commitsWanted()) return runBatch(session, batch, 0)
-    const tally = batch.tally()
-    const startedMs = performance.now()
-    const version = runBatch(session, batch, 0)
-    const durationMs = performance.now() - startedMs
-    if (version !== undefined) {
+    const version = runToldBatch(session, batch, 0)
+    const { told } = batch
+    if (told && version !== undefined) {
       queueMicrotask(() => {
-        session.telling.committed(session, 'system', tally, durationMs)
+        session.telling.committed(session, 'system', told)
       })
     }
     return version

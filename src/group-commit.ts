@@ -116,7 +116,8 @@ export class GroupCommit {
 
   #tell({ tally, startedMs }: { readonly tally: Tally; readonly startedMs: number }): void {
     const { telling } = this.#session
-    if (tally.operations > 0) telling.committed(this.#session, 'group', tally, performance.now() - startedMs)
+    if (tally.operations > 0)
+      telling.committed(this.#session, 'group', { tally, durationMs: performance.now() - startedMs })
   }
 
   #end(group: Group, error: unknown): void {

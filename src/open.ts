@@ -32,10 +32,7 @@ export function open<V = unknown, K = Key>(path: string, options: OpenOptions<V>
   const engine = loadEngine()
   const telling = OpenTelling.begin(file, resolved)
   try {
-    const recovered = openStore(engine, file, resolved)
-    const store = new Store<V, K>(engine, file, recovered)
-    telling?.opened(recovered)
-    return store
+    return storeOf<V, K>(engine, file, openStore(engine, file, resolved), telling)
   } catch (error) {
     telling?.failed(error)
     throw error
@@ -56,14 +53,17 @@ export async function openAsync<V = unknown, K = Key>(
   const engine = loadEngine()
   const telling = OpenTelling.begin(file, resolved)
   try {
-    const recovered = await recoverOrCreate(engine, file, resolved, options)
-    const store = new Store<V, K>(engine, file, recovered)
-    telling?.opened(recovered)
-    return store
+    return storeOf<V, K>(engine, file, await recoverOrCreate(engine, file, resolved, options), telling)
   } catch (error) {
     telling?.failed(error)
     throw error
   }
+}
+
+function storeOf<V, K>(engine: Engine, file: string, recovered: RecoveredStore, telling?: OpenTelling): Store<V, K> {
+  const store = new Store<V, K>(engine, file, recovered)
+  telling?.opened(recovered)
+  return store
 }
 
 async function recoverOrCreate<V>(

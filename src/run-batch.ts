@@ -1,4 +1,5 @@
 import type { PackedBatch } from './batch.ts'
+import { commitsWanted } from './diagnostics.ts'
 import { Status } from './engine/status.ts'
 import type { NativeSession } from './native-session.ts'
 
@@ -17,4 +18,14 @@ export function runBatch(session: NativeSession, batch: PackedBatch, flags: numb
   if (answer >= 0) return answer
   if (answer === -Status.Conflict) return undefined
   throw session.failure(answer)
+}
+
+/** As runBatch, for what is told as a commit: while somebody listens, `batch.told` is what there is to tell. */
+export function runToldBatch(session: NativeSession, batch: PackedBatch, flags: number): number | undefined {
+  if (!commitsWanted()) return runBatch(session, batch, flags)
+  const tally = batch.tally()
+  const startedMs = performance.now()
+  const version = runBatch(session, batch, flags)
+  batch.told = { tally, durationMs: performance.now() - startedMs }
+  return version
 }

@@ -3,7 +3,7 @@ import { type BatchOperation, PackedBatch } from './batch.ts'
 import type { Change } from './change-feed.ts'
 import type { Key } from './codec/keys.ts'
 import { type Core, expectExpiry } from './core.ts'
-import { runBatch } from './run-batch.ts'
+import { runToldBatch } from './run-batch.ts'
 import { sumOf } from './counter.ts'
 import { commitsWanted, type CommitKind } from './diagnostics.ts'
 import { Meta } from './engine/buffers.ts'
@@ -14,7 +14,7 @@ import { encodeBounds, placeBounds, type RangeOptions } from './range.ts'
 import { putStream, type PutStreamOptions } from './put-stream.ts'
 import { ReadView } from './read-view.ts'
 import { newestState } from './state-ref.ts'
-import type { Tally } from './telling.ts'
+import type { Told } from './telling.ts'
 import type { ValueSource } from './value-source.ts'
 import {
   checkPutOptions,
@@ -248,14 +248,14 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
     const durationMs = performance.now() - startedMs
     const { keys, session } = this.#keyspace
     const keyBytes = keys.encodeKey(key, session.write, 0)
-    this.#tell(kind, { operations: 1, bytes: keyBytes + valueBytes }, durationMs, flags)
+    this.#tell(kind, { tally: { operations: 1, bytes: keyBytes + valueBytes }, durationMs }, flags)
   }
 
   /** Last of all: a subscriber may write. */
-  #tell(kind: CommitKind, tally: Tally, durationMs: number, flags: number): void {
+  #tell(kind: CommitKind, told: Told, flags: number): void {
     const { commits, session } = this.#core
-    if (flags & WriteFlag.Deferred) commits.count(tally)
-    else session.telling.committed(session, kind, tally, durationMs)
+    if (flags & WriteFlag.Deferred) commits.count(told.tally)
+    else session.telling.committed(session, kind, told)
   }
 
   #put(key: K, value: V, options: PutOptions, flags: number): boolean {
@@ -299,12 +299,9 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
     // What the caller's iterable and encoders did meanwhile.
     this.#assertWritable()
     const watched = feed.active ? feed.before(this.#keyspace, keys) : undefined
-    const tally = commitsWanted() ? packed.tally() : undefined
-    const startedMs = tally ? performance.now() : 0
-    const version = runBatch(this.#core.session, packed, flags)
-    const durationMs = tally ? performance.now() - startedMs : 0
+    const version = runToldBatch(this.#core.session, packed, flags)
     if (watched && version !== undefined) feed.after(watched, version)
-    if (tally && version) this.#tell(kind, tally, durationMs, flags)
+    if (packed.told && version) this.#tell(kind, packed.told, flags)
     return version
   }
 
@@ -360,7 +357,8 @@ export abstract class Table<V = unknown, K = Key> extends ReadView<V, K> {
       if (answer > 0) this.tellCleared()
       if (flags !== 0) this.#core.commits.join().catch(() => undefined)
       if (startedMs !== 0 && answer > 0) {
-        this.#tell('clear', { operations: answer, bytes: 0 }, performance.now() - startedMs, flags)
+        const durationMs = performance.now() - startedMs
+        this.#tell('clear', { tally: { operations: answer, bytes: 0 }, durationMs }, flags)
       }
       yield answer
       if (!more) break

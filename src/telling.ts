@@ -23,6 +23,12 @@ export interface Tally {
   bytes: number
 }
 
+/** A commit as it is told: what was written, and how long the engine took for it. */
+export interface Told {
+  readonly tally: Tally
+  readonly durationMs: number
+}
+
 /** A handle of the store: a NativeSession. */
 interface Session {
   readonly engine: Engine
@@ -69,7 +75,7 @@ export class Telling {
   }
 
   /** REQUIRES: the call that has committed is over, so that subscribers may write. */
-  committed(session: Session, kind: CommitKind, { operations, bytes }: Tally, durationMs: number): void {
+  committed(session: Session, kind: CommitKind, { tally: { operations, bytes }, durationMs }: Told): void {
     if (commitChannel.hasSubscribers) {
       publish(commitChannel, { path: session.path, kind, operations, bytes, durationMs } satisfies CommitMessage)
     }

@@ -3,9 +3,8 @@ import { PackedBatch } from './batch.ts'
 import type { CataloguedNamespace } from './catalogue.ts'
 import type { Key } from './codec/keys.ts'
 import { type Core, expectExpiry } from './core.ts'
-import { runBatch } from './run-batch.ts'
+import { runToldBatch } from './run-batch.ts'
 import { sumOf } from './counter.ts'
-import { commitsWanted } from './diagnostics.ts'
 import { Meta } from './engine/buffers.ts'
 import { check, RangeFlag, WriteFlag } from './engine/engine.ts'
 import { SealogError } from './errors.ts'
@@ -25,7 +24,7 @@ import type { Entry } from './read-view.ts'
 import { LazyRows, type Rows } from './rows.ts'
 import { SnapshotRef } from './snapshot-ref.ts'
 import { checkPutOptions, checkSignal, type ExpiryOptions, expiryOf, keepingExpiry } from './write-options.ts'
-import type { Tally } from './telling.ts'
+import type { Told } from './telling.ts'
 import type { RunningTransaction } from './write-gate.ts'
 
 export interface TransactionOptions {
@@ -103,7 +102,7 @@ class TransactionState implements RunningTransaction {
   /** Whether a remove has found nothing. */
   reliesOnAbsence = false
   /** For whoever listens: what was made durable. */
-  committed: { readonly tally: Tally; readonly durationMs: number } | undefined
+  committed: Told | undefined
 
   constructor(core: Core, isAsync: boolean) {
     this.core = core
@@ -170,12 +169,10 @@ class TransactionState implements RunningTransaction {
       : undefined
     // Nothing reads from it any more, and what it keeps a full store may need for this very batch.
     snapshot?.release()
-    const tally = commitsWanted() ? batch.tally() : undefined
-    const startedMs = tally ? performance.now() : 0
-    const version = runBatch(this.core.session, batch, flags)
-    if (tally && version !== undefined) {
-      if (flags & WriteFlag.Deferred) this.core.commits.count(tally)
-      else this.committed = { tally, durationMs: performance.now() - startedMs }
+    const version = runToldBatch(this.core.session, batch, flags)
+    if (batch.told && version !== undefined) {
+      if (flags & WriteFlag.Deferred) this.core.commits.count(batch.told.tally)
+      else this.committed = batch.told
     }
     if (watched && version !== undefined) feed.after(watched, version)
     return version !== undefined
@@ -506,7 +503,7 @@ export function runTransactionSync<V, K, T>(
     } finally {
       if (alone) engine.endAlone(handle)
       // When others may write again: a subscriber too.
-      if (committed) core.session.telling.committed(core.session, 'transaction', committed.tally, committed.durationMs)
+      if (committed) core.session.telling.committed(core.session, 'transaction', committed)
     }
     if (attempt >= syncRetries) throw conflict(core, attempt)
     // Those that conflict shall not meet again.

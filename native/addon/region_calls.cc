@@ -23,6 +23,13 @@ CreateOptions ToCreateOptions(const Napi::Object& o) {
   return options;
 }
 
+// Takes back what Enter gave as the first.
+void Withdraw(SharedStore* shared) {
+  StoreRegistry& registry = StoreRegistry::OfProcess();
+  static_cast<void>(registry.Leave(shared));
+  registry.Gone(shared);
+}
+
 // Once the file has its name its maker still has the lock for a moment: other threads that open it wait for that in the
 // registry, as for one who opens it.
 Failure CreateInTurn(const std::string& path, CreateOptions options) {
@@ -34,10 +41,7 @@ Failure CreateInTurn(const std::string& path, CreateOptions options) {
     if (registry.Enter({device, inode}, false, &made) != StoreRegistry::Turn::kFirst) made.reset();
   };
   Failure failure = CreateStore(path, options);
-  if (made) {
-    static_cast<void>(registry.Leave(made.get()));
-    registry.Gone(made.get());
-  }
+  if (made) Withdraw(made.get());
   return failure;
 }
 
@@ -85,8 +89,7 @@ Failure OpenInTurn(const std::string& path, const RegionOptions& options, bool w
     if (failure.ok() && !other) return failure;
     // Another file has got the name meanwhile.
     region->reset();
-    static_cast<void>(registry.Leave(shared->get()));
-    registry.Gone(shared->get());
+    Withdraw(shared->get());
     shared->reset();
     if (!failure.ok()) return failure;
   }
