@@ -73,25 +73,28 @@ Failure OpenInTurn(const std::string& path, const RegionOptions& options, bool w
   StoreRegistry& registry = StoreRegistry::OfProcess();
   for (;;) {
     FileId id;
-    // What cannot even be looked at is for Region::Open to refuse; what can be by now was made by another thread.
-    if (!FileOf(path, &id).ok()) {
-      Failure failure = Region::Open(path, options, region);
-      if (!failure.ok()) return failure;
-      region->reset();
-      continue;
-    }
+    // What cannot even be looked at cannot be opened. To try again beside the registry would meet a store that another
+    // thread has made meanwhile, and that thread's lock.
+    Failure failure = FileOf(path, &id);
+    if (!failure.ok()) return failure;
     const StoreRegistry::Turn turn = registry.Enter(id, wait, shared);
     if (turn == StoreRegistry::Turn::kJoined) return {};
     if (turn == StoreRegistry::Turn::kBusy)
       return {Status::kOpening, 0, "", 0, "it is being opened or closed in this process"};
-    Failure failure = Region::Open(path, options, region);
-    const bool other = failure.ok() && FileId{(*region)->info().device, (*region)->info().inode} != id;
+    failure = Region::Open(path, options, region);
+    FileId now = id;
+    if (failure.ok()) {
+      now = {(*region)->info().device, (*region)->info().inode};
+    } else {
+      static_cast<void>(FileOf(path, &now));
+    }
+    const bool other = now != id;
     if (failure.ok() && !other) return failure;
-    // Another file has got the name meanwhile.
     region->reset();
     Withdraw(shared->get());
     shared->reset();
-    if (!failure.ok()) return failure;
+    // Another file has got the name meanwhile: its turn is what counts.
+    if (!other) return failure;
   }
 }
 

@@ -374,20 +374,34 @@ db.close()`,
     expect(opened(path).recovery.outcome).toBe('clean')
   })
 
-  it('is waited for while the thread that creates it has given it its name and not let go of it', async () => {
+  // What the opener does until the store has its name: sees it first, or tries to open it all the time.
+  it.each([
+    ['sees the name', "while (!existsSync(path + i + '.sealog'));"],
+    [
+      'looks for it again and again',
+      `for (let absent = true; absent; ) {
+    try {
+      open(path + i, { createIfMissing: false }).close()
+      absent = false
+    } catch (error) {
+      if (error.code !== 'ERR_SEALOG_ABSENT') throw error
+    }
+  }`,
+    ],
+  ])('is waited for by one that %s, while the thread that creates it has not let go of it', async (_name, wait) => {
     // On a disk that takes as long as it takes to make the name durable.
     const path = join(scratchDirectory('disk'), 'store')
-    const body = (wait: string): string => `
+    const body = (first: string): string => `
 import { existsSync } from 'node:fs'
 for (let i = await ask(); i >= 0; i = await ask()) {
-  ${wait}
+  ${first}
   open(path + i, small).close()
   parentPort.postMessage('opened')
 }
 parentPort.close()
 `
     const creator = startWorker(path, 'creator', body(''))
-    const opener = startWorker(path, 'opener', body(`while (!existsSync(path + i + '.sealog'));`))
+    const opener = startWorker(path, 'opener', body(wait))
     for (let i = 0; i < 60; i++) {
       const both = [told(opener), told(creator)]
       opener.postMessage(i)

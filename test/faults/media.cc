@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "cases.h"
@@ -50,9 +51,15 @@ class Poison {
     area.mode = UFFDIO_REGISTER_MODE_MISSING;
     if (ioctl(descriptor_, UFFDIO_REGISTER, &area) != 0) return false;
     at_ = region.base() + page * kPage;
-    madvise(at_, kPage, MADV_DONTNEED);
-    PoisonRequest request = {{reinterpret_cast<uint64_t>(at_), kPage}, 0, 0};
-    return ioctl(descriptor_, SEALOG_UFFDIO_POISON, &request) == 0;
+    // A thread of the store may map the page again in between (EEXIST; a fault maps the pages around it too), and one
+    // may be changing the mapping (EAGAIN).
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      madvise(at_, kPage, MADV_DONTNEED);
+      PoisonRequest request = {{reinterpret_cast<uint64_t>(at_), kPage}, 0, 0};
+      if (ioctl(descriptor_, SEALOG_UFFDIO_POISON, &request) == 0) return true;
+      if (errno != EEXIST && errno != EAGAIN) return false;
+    }
+    return false;
   }
   void Heal() const { madvise(at_, kPage, MADV_DONTNEED); }
   ~Poison() {
