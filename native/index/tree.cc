@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "index/inner.h"
 
@@ -86,7 +87,8 @@ void Tree::AddToCounts(const Path& path, int32_t delta) {
   root_.count += static_cast<uint64_t>(int64_t{delta});
 }
 
-Status Tree::Locate(Bytes key, Place* place) {
+Status Tree::Locate(Bytes key, Place* place, bool unchanged) {
+  const LeafNode* sorted_of = std::exchange(place->sorted_of, nullptr);
   place->hash = HashKey(key);
   place->found = place->splits = false;
   place->stays_sorted = true;
@@ -104,9 +106,13 @@ Status Tree::Locate(Bytes key, Place* place) {
   if (place->found) return Status::kOk;
   if (leaf.header.count == kLeafEntriesMax) {
     place->splits = true;
-    // Verified, since a separator made from a damaged key would hide its neighbours.
-    if (!SortLeaf(*space_, leaf, true, &place->sorted, &damaged)) return Corrupt(damaged);
-    return InOrder(*place) ? Status::kOk : Corrupt(NodeRefIndex(place->path.leaf_ref) * kLeafBytes);
+    if (!unchanged || sorted_of != &leaf) {
+      // Verified, since a separator made from a damaged key would hide its neighbours.
+      if (!SortLeaf(*space_, leaf, true, &place->sorted, &damaged)) return Corrupt(damaged);
+      if (!InOrder(*place)) return Corrupt(NodeRefIndex(place->path.leaf_ref) * kLeafBytes);
+    }
+    place->sorted_of = &leaf;
+    return Status::kOk;
   }
   // The leaf stays sorted while keys arrive in order; that is worth a look at its last key only as long as it is so.
   place->stays_sorted = leaf.header.sorted == leaf.header.count;

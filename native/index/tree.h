@@ -59,6 +59,7 @@ struct Place {
   bool stays_sorted;  // an insert here would keep the leaf in order
   bool splits;        // an insert here needs `sorted`
   SortedLeaf sorted;
+  const LeafNode* sorted_of = nullptr;  // the leaf that was sorted last
 };
 
 // What a change was found to replace, at the first of two looks.
@@ -92,8 +93,9 @@ class Tree {
   }
 
   // Finds the place of `key`. kCorrupt: a node or a record that the change would rely on does not hold;
-  // damaged_offset() names it.
-  Status Locate(Bytes key, Place* place);
+  // damaged_offset() names it. `unchanged`: no tree has changed since `place` was found last, so a full leaf that it has
+  // sorted then need not be sorted again: keys in order all come to one.
+  Status Locate(Bytes key, Place* place, bool unchanged = false);
   // The same where `key` was found as entry `ref` before, without a look at its record. False: it is not that any more,
   // or the way to it does not hold.
   bool LocateAgain(Bytes key, uint64_t ref, Place* place);

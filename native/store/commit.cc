@@ -413,7 +413,7 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head
       }
       FetchMany(*pool_, *space_, tree.root(), keys, ahead);
     }
-    if (Status s = tree.Locate(change.key, &batch_place_); s != Status::kOk) {
+    if (Status s = tree.Locate(change.key, &batch_place_, i != 0); s != Status::kOk) {
       damaged_offset_ = tree.damaged_offset();
       return s;
     }
