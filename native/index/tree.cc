@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "index/inner.h"
 
@@ -87,16 +86,29 @@ void Tree::AddToCounts(const Path& path, int32_t delta) {
   root_.count += static_cast<uint64_t>(int64_t{delta});
 }
 
-Status Tree::Locate(Bytes key, Place* place, bool unchanged) {
-  const LeafNode* sorted_of = std::exchange(place->sorted_of, nullptr);
+Status Tree::Locate(Bytes key, Place* place) {
+  place->Forget();
+  return LocateNext(key, place);
+}
+
+Status Tree::LocateNext(Bytes key, Place* place) {
+  const bool follows = Follows(key, place);
+  // What was to go to the leaf's end, or has gone there, is less than this key.
+  const bool at_end = follows && !place->found && place->stays_sorted;
   place->hash = HashKey(key);
+  place->key = key;
   place->found = place->splits = false;
   place->stays_sorted = true;
-  place->path.height = 0;
-  place->path.leaf = nullptr;
-  if (root_.ref == 0) return Status::kOk;
-  if (!Descend(*pool_, root_, key, &place->path)) return Corrupt(pool_->failure_offset());
-  height_ = place->path.height;
+  if (!follows) {
+    place->of = nullptr;
+    place->path.height = 0;
+    place->path.leaf = nullptr;
+    if (root_.ref == 0) return Status::kOk;
+    if (!Descend(*pool_, root_, key, &place->path)) return Corrupt(pool_->failure_offset());
+    height_ = place->path.height;
+    place->of = this;
+    place->bound = Place::kUnknown;
+  }
 
   const LeafNode& leaf = *place->path.leaf;
   uint64_t damaged = 0;
@@ -106,17 +118,17 @@ Status Tree::Locate(Bytes key, Place* place, bool unchanged) {
   if (place->found) return Status::kOk;
   if (leaf.header.count == kLeafEntriesMax) {
     place->splits = true;
-    if (!unchanged || sorted_of != &leaf) {
-      // Verified, since a separator made from a damaged key would hide its neighbours.
-      if (!SortLeaf(*space_, leaf, true, &place->sorted, &damaged)) return Corrupt(damaged);
-      if (!InOrder(*place)) return Corrupt(NodeRefIndex(place->path.leaf_ref) * kLeafBytes);
-    }
+    if (place->sorted_of == &leaf) return Status::kOk;
+    place->sorted_of = nullptr;
+    // Verified, since a separator made from a damaged key would hide its neighbours.
+    if (!SortLeaf(*space_, leaf, true, &place->sorted, &damaged)) return Corrupt(damaged);
+    if (!InOrder(*place)) return Corrupt(NodeRefIndex(place->path.leaf_ref) * kLeafBytes);
     place->sorted_of = &leaf;
     return Status::kOk;
   }
   // The leaf stays sorted while keys arrive in order; that is worth a look at its last key only as long as it is so.
   place->stays_sorted = leaf.header.sorted == leaf.header.count;
-  if (place->stays_sorted && leaf.header.count != 0) {
+  if (place->stays_sorted && leaf.header.count != 0 && !at_end) {
     uint64_t last = RecordRefOffset(leaf.refs[leaf.header.count - 1]);
     Record record;
     if (!RecordAt(*space_, last, &record)) return Corrupt(last);
@@ -125,7 +137,39 @@ Status Tree::Locate(Bytes key, Place* place, bool unchanged) {
   return Status::kOk;
 }
 
+bool Tree::Follows(Bytes key, Place* place) const {
+  if (place->of != this || Compare(place->key, key) >= 0) return false;
+  if (place->bound == Place::kUnknown && !FindBound(place)) {
+    place->of = nullptr;
+    return false;
+  }
+  if (place->bound == place->path.height) return true;
+  const Path::Step& step = place->path.steps[place->bound];
+  return CompareSeparator(*step.node, step.child + 1, key) < 0;
+}
+
+// The lowest separator to the right of the path. False if one above it is less, which no tree of ours has: what lies
+// between them is not found by the way down.
+bool Tree::FindBound(Place* place) const {
+  const Path& path = place->path;
+  place->bound = path.height;
+  uint8_t buffer[kKeyBytesMax];
+  Bytes bound{};
+  for (uint32_t i = path.height; i-- != 0;) {
+    const Path::Step& step = path.steps[i];
+    if (step.child + 1u == step.node->header.count) continue;
+    if (place->bound != path.height) {
+      if (CompareSeparator(*step.node, step.child + 1, bound) > 0) return false;
+      continue;
+    }
+    place->bound = i;
+    bound = SeparatorOf(*step.node, step.child + 1, buffer);
+  }
+  return true;
+}
+
 bool Tree::LocateAgain(Bytes key, uint64_t ref, Place* place) {
+  place->Forget();
   place->hash = HashKey(key);
   place->splits = false;
   if (root_.ref == 0 || !Descend(*pool_, root_, key, &place->path)) return false;
@@ -165,6 +209,7 @@ bool Tree::InOrder(const Place& place) const {
 void Tree::Set(Place* place, Bytes key, uint64_t offset) {
   Path& path = place->path;
   const uint64_t ref = MakeRecordRef(offset, place->hash.tag);
+  place->sorted_of = nullptr;
   if (root_.ref == 0) {
     root_.ref = path.leaf_ref = pool_->Make(0);
     path.leaf = pool_->Mutable<LeafNode>(path.leaf_ref);
@@ -221,6 +266,7 @@ void Tree::SplitLeaf(Place* place, Bytes key, uint64_t offset) {
   if ((goes_right ? at - left_count : at) == slot) home->header.sorted = home->header.count;
 
   InsertChild(path, path->height, Separator(left_last, right_first), right_ref, right->header.count, 0);
+  place->Forget();
 }
 
 // Puts `child` to the right of what step `step` of the path leads to (step == height: the leaf). Splits upwards as
@@ -259,6 +305,7 @@ void Tree::InsertChild(Path* path, uint32_t step, Bytes separator, uint64_t chil
 }
 
 void Tree::Erase(Place* place) {
+  place->Forget();
   Path& path = place->path;
   const uint32_t index = place->index;
   MakeYoung(&path);

@@ -49,6 +49,8 @@ Found Find(NodePool& pool, const Space& space, Root root, Bytes key);
 // From the root to the leaf whose range holds `key`. False if a node does not hold.
 bool Descend(NodePool& pool, Root root, Bytes key, Path* path);
 
+class Tree;
+
 // Where a key is, or would be: all that a change needs to know, found and verified before the change is logged.
 struct Place {
   Path path;
@@ -59,7 +61,17 @@ struct Place {
   bool stays_sorted;  // an insert here would keep the leaf in order
   bool splits;        // an insert here needs `sorted`
   SortedLeaf sorted;
-  const LeafNode* sorted_of = nullptr;  // the leaf that was sorted last
+
+  // For LocateNext, which goes on from here.
+  static constexpr uint32_t kUnknown = ~0u;
+  const Tree* of = nullptr;             // whose path this is; null: it cannot be gone on from
+  Bytes key;                            // that was located last
+  uint32_t bound = kUnknown;            // the step whose next separator ends the leaf's range; path.height: none does
+  const LeafNode* sorted_of = nullptr;  // what `sorted` is of, while it is so
+  void Forget() {
+    of = nullptr;
+    sorted_of = nullptr;
+  }
 };
 
 // What a change was found to replace, at the first of two looks.
@@ -93,9 +105,12 @@ class Tree {
   }
 
   // Finds the place of `key`. kCorrupt: a node or a record that the change would rely on does not hold;
-  // damaged_offset() names it. `unchanged`: no tree has changed since `place` was found last, so a full leaf that it has
-  // sorted then need not be sorted again: keys in order all come to one.
-  Status Locate(Bytes key, Place* place, bool unchanged = false);
+  // damaged_offset() names it.
+  Status Locate(Bytes key, Place* place);
+  // The same, where keys are likely to come in order: what follows in the leaf that `place` is in needs no way down,
+  // and a full leaf is sorted once. REQUIRES: what changed in this tree since `place` was located was changed by Set
+  // and Erase with `place`, and the memory of that key is still there.
+  Status LocateNext(Bytes key, Place* place);
   // The same where `key` was found as entry `ref` before, without a look at its record. False: it is not that any more,
   // or the way to it does not hold.
   bool LocateAgain(Bytes key, uint64_t ref, Place* place);
@@ -112,6 +127,9 @@ class Tree {
     damaged_offset_ = offset;
     return Status::kCorrupt;
   }
+  // Whether `key` follows what was located last, in the same leaf.
+  bool Follows(Bytes key, Place* place) const;
+  bool FindBound(Place* place) const;
   // Makes every node on the path young, top down.
   void MakeYoung(Path* path);
   void AddToCounts(const Path& path, int32_t delta);

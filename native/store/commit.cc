@@ -390,39 +390,55 @@ Status Store::BatchAttempted(Guard& guard, bool deferred, Reserve last, uint64_t
   });
 }
 
-// The changes as one BATCH frame, or as several if they do not fit a segment; drained unless deferred, then indexed.
-Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head, uint64_t* version) {
-  std::vector<Change>& changes = work->changes;
+// The first look at all of a batch's changes: that each can be made, and what it replaces.
+Status Store::Look(BatchWork* work) {
+  const std::vector<Change>& changes = work->changes;
   const auto count = static_cast<uint32_t>(changes.size());
-  uint32_t puts = 0;
-  const Tree* tallest = &trees_[changes[0].tree];
-  // Keys that are scattered have each to be waited for; those in order come by themselves.
-  uint32_t moves = kSideBySide;
-  const LeafNode* leaf = nullptr;
   work->replaced.resize(count);
+  work->puts = 0;
+  work->tallest = &trees_[changes[0].tree];
+  // Keys that are scattered have each to be waited for; those in order come by themselves.
+  bool scattered = true;
+  uint32_t moves = kSideBySide, scattered_count = 0;
+  const LeafNode* leaf = nullptr;
   for (uint32_t i = 0; i < count; ++i) {
     const Change& change = changes[i];
     Tree& tree = trees_[change.tree];
-    if (i % kSideBySide == 0 && std::exchange(moves, 0) > kSideBySide / 4) {
-      // With those that follow in the same tree; any other is only slower.
-      Bytes keys[kSideBySide];
-      uint32_t ahead = 0;
-      while (ahead < kSideBySide && i + ahead < count && changes[i + ahead].tree == change.tree) {
-        keys[ahead] = changes[i + ahead].key;
-        ++ahead;
-      }
-      FetchMany(*pool_, *space_, tree.root(), keys, ahead);
+    if (i % kSideBySide == 0) {
+      scattered = std::exchange(moves, 0) > kSideBySide / 4;
+      if (scattered) FetchAhead(changes, i);
     }
-    if (Status s = tree.Locate(change.key, &batch_place_, i != 0); s != Status::kOk) {
+    scattered_count += scattered;
+    const Status s = scattered ? tree.Locate(change.key, &batch_place_) : tree.LocateNext(change.key, &batch_place_);
+    if (s != Status::kOk) {
       damaged_offset_ = tree.damaged_offset();
       return s;
     }
     work->replaced[i] = Replacing(batch_place_);
     moves += std::exchange(leaf, batch_place_.path.leaf) != batch_place_.path.leaf;
     // What is moved has its place.
-    puts += change.kind == kRecordPut && (change.flags & kRecordMoved) == 0;
-    if (tree.height() > tallest->height()) tallest = &tree;
+    work->puts += change.kind == kRecordPut && (change.flags & kRecordMoved) == 0;
+    if (tree.height() > work->tallest->height()) work->tallest = &tree;
   }
+  work->in_order = scattered_count <= kSideBySide + count / 4;
+  return Status::kOk;
+}
+
+// What the next changes from `first` on will read, side by side.
+void Store::FetchAhead(const std::vector<Change>& changes, uint32_t first) {
+  // With those that follow in the same tree; any other is only slower.
+  Bytes keys[kSideBySide];
+  uint32_t ahead = 0;
+  for (size_t i = first; ahead < kSideBySide && i < changes.size() && changes[i].tree == changes[first].tree; ++i)
+    keys[ahead++] = changes[i].key;
+  FetchMany(*pool_, *space_, trees_[changes[first].tree].root(), keys, ahead);
+}
+
+// The changes as one BATCH frame, or as several if they do not fit a segment; drained unless deferred, then indexed.
+Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head, uint64_t* version) {
+  if (Status s = Look(work); s != Status::kOk) return s;
+  std::vector<Change>& changes = work->changes;
+  const auto count = static_cast<uint32_t>(changes.size());
   work->extents.reserve(count);
   for (Change& change : changes) {
     if (change.value.size <= log_->inline_value_bytes_max()) continue;
@@ -442,7 +458,8 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head
     in_frame += bytes;
     frame_bytes_.back() = RoundUp(in_frame, kLineBytes);
   }
-  if (Status s = Ensure(count, puts, *tallest, frame_bytes_.data(), frame_bytes_.size(), who, head); s != Status::kOk)
+  const uint64_t* frames = frame_bytes_.data();
+  if (Status s = Ensure(count, work->puts, *work->tallest, frames, frame_bytes_.size(), who, head); s != Status::kOk)
     return s;
 
   phase_ = Phase::kLogging;
@@ -457,12 +474,15 @@ Status Store::LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head
     if (Status s = DrainLog(); s != Status::kOk) return s;
   }
   phase_ = Phase::kIndexing;
+  batch_place_.Forget();
   for (uint32_t i = 0; i < count; ++i) {
     Tree& tree = trees_[changes[i].tree];
     const Replaced& replaced = work->replaced[i];
     // Unless a change before it in the batch has the same key.
     const bool same = replaced.ref != 0 && tree.LocateAgain(changes[i].key, replaced.ref, &batch_place_);
-    Status s = same ? Status::kOk : tree.Locate(changes[i].key, &batch_place_);
+    Status s = Status::kOk;
+    if (!same)
+      s = work->in_order ? tree.LocateNext(changes[i].key, &batch_place_) : tree.Locate(changes[i].key, &batch_place_);
     if (s == Status::kOk) s = Index(&batch_place_, changes[i], work->offsets[i], same ? &replaced : nullptr);
     if (s != Status::kOk) return Behind(s);
   }

@@ -295,10 +295,15 @@ class Store {
     std::vector<uint64_t> offsets;
     std::vector<Replaced> replaced;
     std::vector<uint32_t> groups;  // changes in each frame
+    uint32_t puts = 0;
+    const Tree* tallest = nullptr;
+    bool in_order = false;  // most keys follow the one before them, or nearly
   };
   // `prepare(BatchWork*)` says what to change, at the beginning of each attempt, under the lock.
   template <class Prepare>
   Status BatchAttempted(Guard& guard, bool deferred, Reserve last, uint64_t* version, Prepare&& prepare);
+  Status Look(BatchWork* work);
+  void FetchAhead(const std::vector<Change>& changes, uint32_t first);
   Status LogAndIndex(BatchWork* work, bool deferred, Reserve who, Head head, uint64_t* version);
   bool Expiring(Bytes line, Change* remove);
   Status Holds(const Check& check);

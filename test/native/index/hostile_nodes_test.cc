@@ -206,6 +206,26 @@ TEST_F(HostileNodes, ASeparatorBeyondTheOneAboveStopsASplit) {
   EXPECT_EQ(tree.Locate({reinterpret_cast<const uint8_t*>(key.data()), key.size()}, &place), Status::kCorrupt);
 }
 
+// The leaf's own separator is 'z', but no key from 'm' on comes here by the way down.
+TEST_F(HostileNodes, AKeyThatFollowsIsNotPutBehindASeparatorAbove) {
+  RestoreFullSegments();
+  const uint64_t leaf = PutLeaf(8, {"a"}, 1), other = PutLeaf(9, {"z"}, 1), right = PutLeaf(10, {"n"}, 1);
+  const uint64_t low = PutInner(1, 1, leaf, 'z', other);
+  const uint64_t root = PutInner(3, 2, low, 'm', PutInner(2, 1, right, 'y', other));
+  Tree tree(&pool_, &space_);
+  tree.set_root({root, 3});
+  Place place;
+  const auto locate = [&](const char* key) {
+    EXPECT_EQ(tree.LocateNext({reinterpret_cast<const uint8_t*>(key), 1}, &place), Status::kOk);
+    return place.path.leaf_ref;
+  };
+  EXPECT_EQ(locate("b"), leaf);
+  EXPECT_EQ(locate("c"), leaf);
+  EXPECT_EQ(locate("n"), right);
+  EXPECT_TRUE(place.found);
+  EXPECT_EQ(locate("c"), leaf);
+}
+
 // One lane that meets damage says so; the others go on.
 TEST_F(HostileNodes, SideBySideAKeyIsNotMissedForItsNeighboursDamage) {
   RestoreFullSegments();
