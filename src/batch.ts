@@ -140,10 +140,18 @@ export class PackedBatch {
   /** Writes the head of what has been put behind it. */
   #add(op: number, tree: number, keyEnd: number, end: number): void {
     const at = this.bytes
-    this.buffer[at] = op
-    this.buffer[at + 1] = tree
-    this.buffer.writeUInt16LE(keyEnd - at - headBytes, at + 2)
-    this.buffer.writeUInt32LE(end - keyEnd, at + 4)
+    const { buffer } = this
+    const keyBytes = keyEnd - at - headBytes
+    const valueBytes = end - keyEnd
+    // Byte by byte: Buffer's methods for numbers take longer, and this is done for each change.
+    buffer[at] = op
+    buffer[at + 1] = tree
+    buffer[at + 2] = keyBytes
+    buffer[at + 3] = keyBytes >> 8
+    buffer[at + 4] = valueBytes
+    buffer[at + 5] = valueBytes >> 8
+    buffer[at + 6] = valueBytes >> 16
+    buffer[at + 7] = valueBytes >> 24
     this.bytes = end
     this.count++
   }

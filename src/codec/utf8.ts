@@ -19,7 +19,18 @@ export function putUtf8(text: string, target: Uint8Array, at: number, limit: num
  * The order of strings stays that of their code points: 4 is the largest byte that is escaped.
  */
 export function putText(text: string, target: Uint8Array, at: number, limit: number, escapeBelow: number): number {
-  for (let i = 0; i < text.length; i++) {
+  // Most keys are ASCII from end to end, and short enough to be: nothing else is asked of each character then.
+  let i = 0
+  const { length } = text
+  if (length <= limit - at) {
+    for (; i < length; i++) {
+      const unit = text.charCodeAt(i)
+      if (unit >= 0x80 || unit < escapeBelow) break
+      target[at + i] = unit
+    }
+    at += i
+  }
+  for (; i < length; i++) {
     if (at >= limit) throw keyTooLarge()
     let unit = text.charCodeAt(i)
     if (unit < 0x80) {
